@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""AWS CDK constructs for Amazon WorkMail Run Lambda email flow rules."""
