@@ -1,0 +1,1 @@
+"""Measurements: each number beside its alternative, in the same run."""
