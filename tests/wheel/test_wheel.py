@@ -1,0 +1,66 @@
+"""The wheel, as a user gets it: built, installed alone in a clean environment, used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        ["uv", "build", "--wheel", "--quiet", "--out-dir", out, ROOT], check=True, capture_output=True
+    )
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The interpreter of an environment that has our wheel's files and, read-only, the development packages."""
+    home = tmp_path_factory.mktemp("clean")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+    python = home / "bin" / "python"
+    subprocess.run(
+        ["uv", "pip", "install", "--quiet", "--no-deps", "--python", python, wheel],
+        check=True,
+        capture_output=True,
+    )
+    # The dependencies come from the environment that runs the tests, without its editable install of this project.
+    site = next((home / "lib").glob("python*")) / "site-packages"
+    development = Path(pytest.__file__).resolve().parents[1]
+    (site / "development.pth").write_text(f"{development}\n", encoding="utf-8")
+    return python
+
+
+def test_the_wheel_holds_the_packages_typed_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
+    assert tops == {"workmail_constructs", "workmail_flow", "workmail_runtime"}
+    assert {f"{top}/py.typed" for top in tops} <= set(names)
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
+
+
+def test_an_installed_wheel_imports_and_answers(installed: Path, tmp_path: Path) -> None:
+    script = (
+        "import workmail_flow, workmail_runtime, workmail_constructs\n"
+        "assert all('site-packages' in m.__file__ for m in (workmail_flow, workmail_runtime, workmail_constructs))\n"
+    )
+    subprocess.run([installed, "-P", "-c", script], check=True, cwd=tmp_path)
+    done = subprocess.run(
+        [installed.with_name("workmail-flow"), "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert done.stdout.strip() == "0.1.0"

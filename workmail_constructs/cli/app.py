@@ -1,0 +1,37 @@
+"""The command tree: each group lives in a module of its own and imports what is heavy inside its commands."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from workmail_constructs.cli import deploy, local, rules, try_
+
+app = typer.Typer(
+    name="workmail-flow",
+    help="Email flow rules of Amazon WorkMail as code: check them, try handlers, run a local WorkMail.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(rules.app, name="rules")
+deploy.register(local.app)
+app.add_typer(local.app, name="local")
+try_.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("workmail-constructs"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    """Take the options that stand before any command."""
