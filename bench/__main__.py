@@ -14,9 +14,7 @@ import bench
 
 def main() -> int:
     """Run the named measurements, or all of them, and print each ratio beside its goal."""
-    known = sorted(
-        module.name for module in pkgutil.iter_modules(bench.__path__) if not module.name.startswith("_")
-    )
+    known = sorted(module.name for module in pkgutil.iter_modules(bench.__path__) if not module.name.startswith("_"))
     names = sys.argv[1:] or known
     if unknown := sorted(set(names) - set(known)):
         print(f"no such measurement: {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)

@@ -16,14 +16,8 @@ def _marked() -> set[str]:
     numbers: set[str] = set()
     for path in (ROOT / "tests").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "fact"
-            ):
-                numbers.update(
-                    str(argument.value) for argument in node.args if isinstance(argument, ast.Constant)
-                )
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "fact":
+                numbers.update(str(argument.value) for argument in node.args if isinstance(argument, ast.Constant))
     return numbers
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,9 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("dist")
-    subprocess.run(
-        ["uv", "build", "--wheel", "--quiet", "--out-dir", out, ROOT], check=True, capture_output=True
-    )
+    subprocess.run(["uv", "build", "--wheel", "--quiet", "--out-dir", out, ROOT], check=True, capture_output=True)
     (built,) = out.glob("*.whl")
     return built
 
