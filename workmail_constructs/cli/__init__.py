@@ -6,7 +6,8 @@ import sys
 
 _EXTRA_MISSING = (
     "workmail-flow needs packages that a plain install leaves out (no module named {name!r}). "
-    "Rules only: pip install 'workmail-constructs[cli]'; with the local WorkMail: pip install 'workmail-constructs[local]'"
+    "For rules only: pip install 'workmail-constructs[cli]'; "
+    "with the local WorkMail: pip install 'workmail-constructs[local]'"
 )
 
 
