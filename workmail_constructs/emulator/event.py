@@ -1,0 +1,128 @@
+"""The event WorkMail hands to a Run Lambda function, built from a message and its envelope (E1-E8)."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.utils import getaddresses
+from typing import TYPE_CHECKING, Any, Final
+
+from workmail_flow.limits import MAX_EVENT_BYTES, MAX_SUBJECT_CHARACTERS, MESSAGE_ID_PATTERN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workmail_flow.vocabulary import FlowDirection
+
+SUMMARY_VERSION: Final = "2019-07-28"
+"""The newest version seen (E2)."""
+
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_FIELD = re.compile(rb"^(subject|from|sender)[ \t]*:((?:.*\r?\n[ \t])*.*)", re.IGNORECASE | re.MULTILINE)
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
+_MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageHead:
+    """The three header fields email flow looks at, decoded; the first of each name counts.
+
+    Args:
+        subject: Subject, its encoded words (RFC 2047) decoded; "" if there is none.
+        from_: Address of the From field, without display name; "" if there is none.
+        sender: Address of the Sender field; None if there is none.
+    """
+
+    subject: str
+    from_: str
+    sender: str | None
+
+    @classmethod
+    def parse(cls, message: bytes) -> MessageHead:
+        """Read the head of an RFC 5322 message; never fails, whatever the bytes are."""
+        end = _HEAD_END.search(message)
+        fields: dict[str, str] = {}
+        for match in _FIELD.finditer(message, 0, end.start() if end else len(message)):
+            name = match[1].decode("ascii").lower()
+            if name not in fields:
+                fields[name] = _FOLD.sub("", match[2].decode("utf-8", "replace")).strip()
+        return cls(
+            subject=decode_encoded_words(fields.get("subject", "")),
+            from_=_address(fields.get("from", "")) or "",
+            sender=_address(fields.get("sender", "")),
+        )
+
+
+def decode_encoded_words(text: str) -> str:
+    """Decode RFC 2047 encoded words; what cannot be decoded stays as it stands in the message."""
+    if "=?" not in text:
+        return text
+    try:
+        return "".join(
+            part if isinstance(part, str) else part.decode(charset or "ascii", "replace")
+            for part, charset in decode_header(text)
+        )
+    except (HeaderParseError, LookupError, ValueError):
+        return text
+
+
+def build_event(
+    *,
+    message: bytes | MessageHead,
+    mail_from: str,
+    recipients: Sequence[str],
+    direction: FlowDirection,
+    message_id: str,
+    invocation_id: str,
+) -> dict[str, Any]:
+    """Make the event of one invocation, in the newest documented form (E1).
+
+    A Sender field that differs from From means "sent on behalf of" (RFC 5322 section 3.6.2): then `sender` is
+    there and `mailFrom` is the address acted for (E3). The subject is cut at 256 characters (E5); recipients are
+    cut, and `truncated` set, where the encoded event would pass 128 KB (E6).
+
+    Args:
+        message: The message as it travels, or its already parsed head.
+        mail_from: Envelope sender; "" for the null reverse-path of a bounce.
+        recipients: Envelope recipients of this SMTP conversation (E4).
+        direction: Inbound or outbound.
+        message_id: Id that fetches the content, `[a-z0-9-]{1,120}` (E8).
+        invocation_id: The same over all retries of one event (E7).
+
+    Raises:
+        ValueError: `message_id` does not match its pattern.
+    """
+    if not _MESSAGE_ID.fullmatch(message_id):
+        raise ValueError(f"message_id is {message_id!r}; allowed is {MESSAGE_ID_PATTERN} (E8)")
+    head = message if isinstance(message, MessageHead) else MessageHead.parse(message)
+    on_behalf = head.sender is not None and bool(head.from_) and head.sender.lower() != head.from_.lower()
+    named = [{"address": recipient} for recipient in recipients]
+    event: dict[str, Any] = {
+        "summaryVersion": SUMMARY_VERSION,
+        "envelope": {"mailFrom": {"address": head.from_ if on_behalf else mail_from}, "recipients": named},
+        **({"sender": {"address": head.sender}} if on_behalf else {}),
+        "subject": head.subject[:MAX_SUBJECT_CHARACTERS],
+        "messageId": message_id,
+        "invocationId": invocation_id,
+        "flowDirection": direction.value,
+        "truncated": False,
+    }
+    size = len(encode_event(event))
+    if size > MAX_EVENT_BYTES:
+        event["truncated"] = True
+        while named and size > MAX_EVENT_BYTES:
+            size -= len(encode_event(named.pop())) + 1  # the comma between two recipients
+    return event
+
+
+def encode_event(event: dict[str, Any]) -> bytes:
+    """Encode an event as it is sent; the 128 KB of E6 count these bytes."""
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _address(field: str) -> str | None:
+    """Return the first address of an address field, or None."""
+    return next((address for _, address in getaddresses([field]) if "@" in address), None)
