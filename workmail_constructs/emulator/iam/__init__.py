@@ -1,0 +1,1 @@
+"""Decides requests against the deployed policies."""
