@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+# Not typing.TYPE_CHECKING: a handler loads this module before it answers, and `typing` would be a good part of that.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 WORKMAIL_REGIONS: Final = ("eu-west-1", "us-east-1", "us-west-2")
 """The only Regions WorkMail exists in (L1)."""

@@ -1,0 +1,60 @@
+"""How two spellings of one address or domain are known to be the same."""
+
+from __future__ import annotations
+
+from workmail_flow.assumptions import mailbox_key
+
+
+def address_key(address: str) -> str:
+    """Return what equal addresses share: any text is taken, and text that is no address is compared as it stands.
+
+    Mailboxes are compared as `mailbox_key` says, domains as `domain_key` does.
+    """
+    mailbox, at, domain = address.rpartition("@")
+    return mailbox_key(mailbox) + at + domain_key(domain)
+
+
+def domain_key(domain: str) -> str:
+    """Return what equal domains share: lower case, every label in its ASCII (A-label) spelling, RFC 5890.
+
+    Labels are mapped as UTS #46 does without its transitional step (so `faß.de` is `xn--fa-hia.de`, not `fass.de`);
+    they are not checked against the registries' tables of allowed characters. Any text is taken.
+    """
+    if domain.isascii():
+        return domain.lower()
+    from unicodedata import normalize  # a shared library that only an IDN needs
+
+    # NFKC turns the other full stops into "."; the ideographic one has to be turned by hand.
+    text = normalize("NFKC", domain).replace("\u3002", ".")
+    # Letter by letter: str.lower() of a whole word would write a capital sigma at its end as a final sigma.
+    labels = normalize("NFC", "".join(letter.lower() for letter in text)).split(".")
+    return ".".join(label if label.isascii() else _a_label(label) for label in labels)
+
+
+def _a_label(label: str) -> str:
+    try:
+        return "xn--" + label.encode("punycode").decode("ascii")
+    except UnicodeError:  # a lone surrogate has no ASCII spelling: the label stays its own key
+        return label
+
+
+_NOT_IN_DOMAIN = frozenset('<>,;:"()[]\\/')
+_QUOTED_IN_MAILBOX = frozenset('<>,;:"()[]\\@')
+
+
+def address_problem(address: str) -> str | None:
+    """Say what keeps `address` from being a plain `mailbox@domain`, or return None if it is one.
+
+    Only what makes an address ambiguous or dangerous to pass on is refused; RFC 5321 allows less.
+    """
+    mailbox, at, domain = address.rpartition("@")
+    if not (at and mailbox and domain):
+        return "it is not of the form mailbox@domain"
+    quoted = len(mailbox) > 2 and mailbox[0] == mailbox[-1] == '"'
+    if not address.isprintable() or " " in (domain if quoted else address):
+        return "it holds a space or a control character"
+    if not _NOT_IN_DOMAIN.isdisjoint(domain) or not (quoted or _QUOTED_IN_MAILBOX.isdisjoint(mailbox)):
+        return "it holds a character that no plain address has"
+    if "" in domain.split("."):
+        return "its domain has an empty label (two dots in a row, or a dot at an end)"
+    return None
