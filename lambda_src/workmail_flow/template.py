@@ -1,0 +1,125 @@
+"""Declared rule sets in a CloudFormation template's metadata: written at synth, read back from what is deployed.
+
+The template's `Metadata` holds, under `METADATA_KEY`::
+
+    {"version": 1, "organizations": [{"organizationId": …, "organizationArn": …, "domains": […], "rules": […]}]}
+
+where `rules` are the entries of a rule file. The organization and a rule's function may be CloudFormation intrinsics.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from workmail_flow.rules import FlowRule, RuleSet
+
+METADATA_KEY: Final = "WorkMailEmailFlow"
+METADATA_VERSION: Final = 1
+
+
+class TemplateError(ValueError):
+    """A template's metadata that is not what the constructs write; the message names the place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredRules:
+    """The rules that one template declares for one organization."""
+
+    organization_id: str
+    organization_arn: str
+    domains: tuple[str, ...]
+    rules: RuleSet
+
+
+def rules_metadata(declared: Sequence[DeclaredRules]) -> dict[str, object]:
+    """Return what a template's metadata holds under `METADATA_KEY`."""
+    return {
+        "version": METADATA_VERSION,
+        "organizations": [
+            {
+                "organizationId": of_organization.organization_id,
+                "organizationArn": of_organization.organization_arn,
+                "domains": list(of_organization.domains),
+                **of_organization.rules.to_json(),
+            }
+            for of_organization in declared
+        ],
+    }
+
+
+def declared_rule_sets(
+    template: Mapping[str, Any], *, resolve: Callable[[object], str] | None = None
+) -> tuple[DeclaredRules, ...]:
+    """Read the rules a template declares, one entry an organization; none if it declares no rules.
+
+    Args:
+        template: The template, parsed.
+        resolve: Turns an intrinsic (a mapping such as `{"Fn::GetAtt": […]}`) into its value. Without it an intrinsic is
+            spelled as `Fn::Sub` would: `${Disclaimer1A2B3C4D.Arn}`.
+
+    Raises:
+        TemplateError: The metadata is of another version or shape.
+        RuleError: A rule in it is not valid.
+    """
+    metadata = template.get("Metadata", {}).get(METADATA_KEY)
+    if metadata is None:
+        return ()
+    at = f"Metadata.{METADATA_KEY}"
+    if not isinstance(metadata, Mapping) or metadata.get("version") != METADATA_VERSION:
+        found = metadata.get("version") if isinstance(metadata, Mapping) else metadata
+        message = (
+            f"{at}.version: found {found!r}, this release reads version {METADATA_VERSION}; "
+            "synthesize and deploy the stack with this release, or read it with the release that deployed it"
+        )
+        raise TemplateError(message)
+    entries = metadata.get("organizations")
+    if not isinstance(entries, list):
+        message = f"{at}.organizations: found {entries!r}, a list of organizations is needed"
+        raise TemplateError(message)
+    to_text = resolve or spell_intrinsic
+    return tuple(
+        _declared(entry, at=f"{at}.organizations[{index}]", to_text=to_text) for index, entry in enumerate(entries)
+    )
+
+
+def _declared(entry: object, *, at: str, to_text: Callable[[object], str]) -> DeclaredRules:
+    if not isinstance(entry, Mapping):
+        message = f"{at}: found {entry!r}, an object is needed"
+        raise TemplateError(message)
+    missing = [key for key in ("organizationId", "organizationArn", "domains", "rules") if key not in entry]
+    if missing:
+        message = f"{at}: {', '.join(missing)} missing; found {', '.join(entry)}"
+        raise TemplateError(message)
+
+    def text(value: object) -> str:
+        return value if isinstance(value, str) else to_text(value)
+
+    return DeclaredRules(
+        organization_id=text(entry["organizationId"]),
+        organization_arn=text(entry["organizationArn"]),
+        domains=tuple(text(domain) for domain in entry["domains"]),
+        rules=RuleSet(
+            FlowRule.from_json({**rule, "function": text(rule["function"])} if rule.get("function") else rule)
+            for rule in entry["rules"]
+        ),
+    )
+
+
+def spell_intrinsic(value: object) -> str:
+    """Spell an intrinsic as `Fn::Sub` would, for people to read; what has no such spelling is given as JSON."""
+    match value:
+        case str():
+            return value
+        case {"Ref": str(name)}:
+            return f"${{{name}}}"
+        case {"Fn::GetAtt": [str(resource), str(attribute)]}:
+            return f"${{{resource}.{attribute}}}"
+        case {"Fn::Sub": str(text)}:
+            return text
+        case {"Fn::Join": [str(delimiter), list(parts)]}:
+            return delimiter.join(spell_intrinsic(part) for part in parts)
+        case _:
+            return json.dumps(value, separators=(",", ":"), sort_keys=True)

@@ -1,0 +1,283 @@
+"""The email flow rules a stack declares: collected, checked, kept with the template, and written out to be typed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NotRequired, TypedDict, Unpack
+
+import jsii
+from aws_cdk import Annotations, CfnOutput, IAnyProducer, IResolveContext, Lazy, Stack, Stage
+from constructs import Construct, IConstruct, IValidation
+from workmail_flow.lint import Severity, lint
+from workmail_flow.rules import FlowRule, RuleSet
+from workmail_flow.runbook import runbook
+
+from workmail_flow.template import METADATA_KEY, DeclaredRules, rules_metadata, spell_intrinsic
+from workmail_flow.vocabulary import FlowDirection, RuleAction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from workmail_flow.lint import LintFinding
+
+    from workmail_constructs.organization import WorkMailOrganization
+
+ACKNOWLEDGE_PREFIX: Final = "workmail-constructs:"
+"""Before a lint finding's code, the id by which CDK's own acknowledgements name it."""
+
+RUNBOOK_SUFFIX: Final = ".email-flow-rules.md"
+"""What follows the stack's artifact id in the name of its runbook in the cloud assembly."""
+
+
+class Matching(TypedDict):
+    """Which mail a rule is for, and in which organization: the arguments that all kinds of rules share."""
+
+    organization: WorkMailOrganization
+    """The organization the rule is to be created in."""
+    senders: Sequence[str]
+    """Patterns (F4), at most 250: `mary@example.com`, `example.com`, `*.example.com` or `*`."""
+    destinations: Sequence[str]
+    """Patterns, as the senders'."""
+    acknowledge: NotRequired[Mapping[str, str]]
+    """The lint findings to accept for this rule: each code with the reason why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Declaration:
+    rule: FlowRule
+    organization: WorkMailOrganization
+    scope: IConstruct
+    stack: Stack
+    top_level_stack: Stack
+    function_arn_output: CfnOutput | None
+
+
+class EmailFlowRules(Construct):
+    """The email flow rules of one stack, for every organization it declares rules for.
+
+    No API creates email flow rules (L7): a person types them in the console. Here they are declared beside the
+    functions they run. At synth the rules of each organization, from all stacks of the app, are linted together; the
+    findings are annotations of the stacks that declare the rules concerned. The stack's template keeps its rules as
+    metadata, and the cloud assembly gets a runbook, `ARTIFACT.email-flow-rules.md`, with what to type.
+
+    `RunLambdaRule` declares its rule itself; the methods here declare the rules that run no function. Each returns the
+    rule, and raises `RuleError`, which names every problem, for a rule that WorkMail would not take.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack, "EmailFlowRules")
+        self._stack = stack
+        self._top_level_stack = _top_level(stack)
+        self._of_app = _OF_APP[self.node.root]
+        stack.add_metadata(METADATA_KEY, Lazy.uncached_any(_Metadata(self._declared)))
+        self.node.add_validation(_AtSynth(self._lint, self._write_runbook))
+
+    @classmethod
+    def of(cls, scope: IConstruct) -> EmailFlowRules:
+        """Return the email flow rules of the stack that `scope` is, or is in."""
+        stack = scope if isinstance(scope, Stack) else Stack.of(scope)
+        rules = _OF_STACK.get(stack)
+        if rules is None:
+            rules = _OF_STACK[stack] = cls(stack)
+        return rules
+
+    def drop(self, name: str, *, direction: FlowDirection, **matching: Unpack[Matching]) -> FlowRule:
+        """Declare that nobody gets the mail and its sender is not told."""
+        return self._declare(RuleAction.DROP, name, direction, matching)
+
+    def bounce(self, name: str, *, direction: FlowDirection, **matching: Unpack[Matching]) -> FlowRule:
+        """Declare that nobody gets the mail and its sender is told so."""
+        return self._declare(RuleAction.BOUNCE, name, direction, matching)
+
+    def default(self, name: str, *, direction: FlowDirection, **matching: Unpack[Matching]) -> FlowRule:
+        """Declare that the mail takes its normal way: how an exception to a broader rule is written (F11)."""
+        return self._declare(RuleAction.DEFAULT, name, direction, matching)
+
+    def move_to_junk(self, name: str, **matching: Unpack[Matching]) -> FlowRule:
+        """Declare that inbound mail goes to the junk folder."""
+        return self._declare(RuleAction.MOVE_TO_JUNK, name, FlowDirection.INBOUND, matching)
+
+    def bypass_spam_check(self, name: str, **matching: Unpack[Matching]) -> FlowRule:
+        """Declare that inbound mail never goes to the junk folder."""
+        return self._declare(RuleAction.BYPASS_SPAM_CHECK, name, FlowDirection.INBOUND, matching)
+
+    def route_to_smtp_gateway(self, name: str, *, gateway: str, **matching: Unpack[Matching]) -> FlowRule:
+        """Declare that outbound mail leaves through the organization's SMTP gateway named `gateway`."""
+        return self._declare(
+            RuleAction.ROUTE_TO_SMTP_GATEWAY, name, FlowDirection.OUTBOUND, matching, smtp_gateway=gateway
+        )
+
+    def add(
+        self,
+        rule: FlowRule,
+        *,
+        organization: WorkMailOrganization,
+        scope: IConstruct,
+        function_arn_output: CfnOutput | None = None,
+    ) -> None:
+        """Declare a rule that exists already.
+
+        Args:
+            rule: The rule; the ARN of its function may be a token.
+            organization: The organization the rule is to be created in.
+            scope: The construct that declares the rule: messages name its path.
+            function_arn_output: The output that shows the function's ARN once the stack is deployed.
+        """
+        # Nothing in here calls into CDK: a stack may have hundreds of rules, and a call costs what a resource costs.
+        self._of_app.append(
+            _Declaration(
+                rule=rule,
+                organization=organization,
+                scope=scope,
+                stack=self._stack,
+                top_level_stack=self._top_level_stack,
+                function_arn_output=function_arn_output,
+            )
+        )
+
+    def rule_set(self, organization: WorkMailOrganization) -> RuleSet:
+        """Return the rules this stack declares for an organization so far: to ask them in a test who gets what."""
+        return _rule_set(made for made in self._declarations() if _same(made.organization, organization))
+
+    def _declare(
+        self,
+        action: RuleAction,
+        name: str,
+        direction: FlowDirection,
+        matching: Matching,
+        *,
+        smtp_gateway: str | None = None,
+    ) -> FlowRule:
+        entry: dict[str, object] = {
+            "name": name,
+            "direction": direction.lower(),
+            "action": action.value,
+            "senders": list(matching["senders"]),
+            "destinations": list(matching["destinations"]),
+            "acknowledge": dict(matching.get("acknowledge", {})),
+        }
+        if smtp_gateway is not None:
+            entry["smtpGateway"] = smtp_gateway
+        rule = FlowRule.from_json(entry)
+        self.add(rule, organization=matching["organization"], scope=self._stack)
+        return rule
+
+    def _declarations(self) -> Iterator[_Declaration]:
+        return (made for made in self._of_app if made.stack is self._stack)
+
+    def _declared(self) -> list[DeclaredRules]:
+        return [
+            DeclaredRules(
+                organization_id=organization.organization_id,
+                organization_arn=organization.organization_arn,
+                domains=tuple(organization.domains),
+                rules=self.rule_set(organization),
+            )
+            for organization in _organizations(self._declarations())
+        ]
+
+    def _lint(self) -> None:
+        for organization in _organizations(self._declarations()):
+            of_organization = [made for made in self._of_app if _same(made.organization, organization)]
+            own = {made.rule.name for made in of_organization if made.stack is self._stack}
+            for finding in lint(_rule_set(of_organization)):
+                if not finding.acknowledged and (not finding.rules or own.intersection(finding.rules)):
+                    self._annotate(finding, of_organization)
+
+    def _annotate(self, finding: LintFinding, declarations: Sequence[_Declaration]) -> None:
+        where = sorted({made.scope.node.path for made in declarations if made.rule.name in finding.rules})
+        message = f"{finding.message} {finding.remedy}" + (f" (declared at {', '.join(where)})" if where else "")
+        annotations = Annotations.of(self._stack)
+        if finding.severity is Severity.ERROR:
+            annotations.add_error(f"{message} [{finding.code}]")
+        else:
+            annotations.add_warning_v2(ACKNOWLEDGE_PREFIX + finding.code, message)
+
+    def _write_runbook(self) -> None:
+        """Write what to type for each organization that this stack, or a stack nested in it, has rules for.
+
+        The whole organization's rules are in it, of whatever stack: the order in which rules are created matters.
+        """
+        top = self._top_level_stack
+        chapters = [
+            _chapter([made for made in self._of_app if _same(made.organization, organization)])
+            for organization in _organizations(made for made in self._of_app if made.top_level_stack is top)
+        ]
+        file = Path(Stage.of(top).outdir, f"{top.artifact_id}{RUNBOOK_SUFFIX}")
+        file.write_text("\n".join(chapters), encoding="utf-8")
+
+
+_OF_STACK: dict[Stack, EmailFlowRules] = {}
+# By the root of the construct tree. jsii keeps every construct while the process lives: weak keys would free nothing.
+_OF_APP: defaultdict[IConstruct, list[_Declaration]] = defaultdict(list)
+
+
+def _top_level(stack: Stack) -> Stack:
+    parent = stack.nested_stack_parent
+    return _top_level(parent) if parent else stack
+
+
+def _same(one: WorkMailOrganization, other: WorkMailOrganization) -> bool:
+    return one.organization_id == other.organization_id
+
+
+def _organizations(declarations: Iterable[_Declaration]) -> list[WorkMailOrganization]:
+    """Return the organizations declared for, in the order of their first rules."""
+    return list({made.organization.organization_id: made.organization for made in declarations}.values())
+
+
+def _rule_set(declarations: Iterable[_Declaration]) -> RuleSet:
+    return RuleSet(made.rule for made in declarations)
+
+
+def _chapter(declarations: Sequence[_Declaration]) -> str:
+    first = declarations[0]
+    rules = RuleSet(
+        replace(made.rule, function=_function_to_type(made)) if made.rule.function else made.rule
+        for made in declarations
+    )
+    organization_id = spell_intrinsic(first.stack.resolve(first.organization.organization_id))
+    return runbook(rules, organization_id=organization_id)
+
+
+def _function_to_type(declaration: _Declaration) -> str:
+    """Return the function's ARN, or where to find it if only the deployment decides it."""
+    stack = declaration.stack
+    arn = stack.resolve(declaration.rule.function)
+    if isinstance(arn, str):
+        return arn
+    stack_name = spell_intrinsic(stack.resolve(stack.stack_name))
+    if declaration.function_arn_output is None:
+        return f"the ARN {spell_intrinsic(arn)} of stack {stack_name}"
+    output = stack.resolve(declaration.function_arn_output.logical_id)
+    return f"the output {output} of stack {stack_name}"
+
+
+@jsii.implements(IAnyProducer)
+class _Metadata:
+    """Gives a template its rules when it is written, so that no rule declared late is missed."""
+
+    def __init__(self, declared: Callable[[], Sequence[DeclaredRules]]) -> None:
+        self._declared = declared
+
+    def produce(self, context: IResolveContext) -> object:
+        return rules_metadata(self._declared())
+
+
+@jsii.implements(IValidation)
+class _AtSynth:
+    """Runs its steps at each synth.
+
+    As a validation and not as an aspect, since then all aspects, which may declare rules, have run, and references
+    between stacks are settled.
+    """
+
+    def __init__(self, *steps: Callable[[], None]) -> None:
+        self._steps = steps
+
+    def validate(self) -> list[str]:
+        for step in self._steps:
+            step()
+        return []
