@@ -1,0 +1,32 @@
+"""What the runtime raises. No message holds an address, a subject or content, for Lambda logs what a handler raises."""
+
+from __future__ import annotations
+
+# Not typing.TYPE_CHECKING: a handler loads this module before it answers, and `typing` would be a good part of that.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class WorkMailRuntimeError(Exception):
+    """The base of every error of this package."""
+
+
+class EventError(WorkMailRuntimeError):
+    """What the function got is no message flow event (E1, E2); nothing has been done yet.
+
+    Attributes:
+        problems: Each problem with the path of its field, for example `$.envelope.recipients[0].address: …`.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"not a WorkMail message flow event: {'; '.join(self.problems)}")
+
+
+class ReplyError(WorkMailRuntimeError):
+    """The reply would be malformed, so that the invocation would fail (R8); raised where the mistake is made."""
+
+
+class DirectionError(ReplyError, AttributeError):
+    """The message's direction does not have the action (R2)."""
