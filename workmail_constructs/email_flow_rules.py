@@ -14,6 +14,7 @@ from workmail_flow.lint import Severity, lint
 from workmail_flow.rules import FlowRule, RuleSet
 from workmail_flow.runbook import runbook
 
+from workmail_constructs.declared_rules import place_of_output, place_of_value
 from workmail_flow.template import METADATA_KEY, DeclaredRules, rules_metadata, spell_intrinsic
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 
@@ -249,10 +250,10 @@ def _function_to_type(declaration: _Declaration) -> str:
     if isinstance(arn, str):
         return arn
     stack_name = spell_intrinsic(stack.resolve(stack.stack_name))
-    if declaration.function_arn_output is None:
-        return f"the ARN {spell_intrinsic(arn)} of stack {stack_name}"
-    output = stack.resolve(declaration.function_arn_output.logical_id)
-    return f"the output {output} of stack {stack_name}"
+    output = declaration.function_arn_output
+    if output is None:
+        return place_of_value(arn, stack_name)
+    return place_of_output(stack.resolve(output.logical_id), stack_name)
 
 
 @jsii.implements(IAnyProducer)
