@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from workmail_flow.assumptions import mailbox_key
 
+_MAX_LABEL_CHARACTERS = 63  # RFC 1035 section 2.3.4
+
 
 def address_key(address: str) -> str:
     """Return what equal addresses share: any text is taken, and text that is no address is compared as it stands.
@@ -32,6 +34,8 @@ def domain_key(domain: str) -> str:
 
 
 def _a_label(label: str) -> str:
+    if len(label) > _MAX_LABEL_CHARACTERS:  # no A-label is that long, and encoding one takes quadratic time
+        return label
     try:
         return "xn--" + label.encode("punycode").decode("ascii")
     except UnicodeError:  # a lone surrogate has no ASCII spelling: the label stays its own key

@@ -7,6 +7,8 @@ function or a value is the reading itself.
 
 from __future__ import annotations
 
+from workmail_flow.vocabulary import FlowDirection, RuleAction
+
 CONFLICTING_ACTIONS_FAIL = "no source says which of two actions wins, so the reply counts as malformed (R11, R8)"
 """R11: different actions that name one address, or that both claim all the rest."""
 
@@ -27,3 +29,36 @@ def unique_action(action: str, bounce_message: str | None) -> tuple[str, str | N
 def mailbox_key(mailbox: str) -> str:
     """F4, R5: `Mary@` and `mary@` are one mailbox, in patterns, events and replies alike."""
     return mailbox.lower()
+
+
+def specificity_of_rule(sender: int, destination: int) -> tuple[int, int]:
+    """F9: of two rules the one with the more specific sender pattern is more specific; destinations break the tie."""
+    return sender, destination
+
+
+def specificity_of_wildcard(domain: str) -> int:
+    """F9: the deeper wildcard domain is more specific, so `*.mail.example.com` comes before `*.example.com`."""
+    return domain.count(".") + 1
+
+
+RESTRICTIVENESS = {
+    FlowDirection.INBOUND: (
+        RuleAction.DROP,
+        RuleAction.BOUNCE,
+        RuleAction.MOVE_TO_JUNK,
+        RuleAction.DEFAULT,
+        RuleAction.BYPASS_SPAM_CHECK,
+        RuleAction.RUN_LAMBDA,
+    ),
+    FlowDirection.OUTBOUND: (
+        RuleAction.DROP,
+        RuleAction.BOUNCE,
+        RuleAction.ROUTE_TO_SMTP_GATEWAY,
+        RuleAction.RUN_LAMBDA,
+        RuleAction.DEFAULT,
+    ),
+}
+"""F10: most restrictive first. The documented order, but outbound Default, which restricts least, comes last."""
+
+FIRST_OF_EQUALS_WINS = "the one that stands first decides"
+"""F10: of rules of equal specificity and equal action, the one that stands first in the rule set wins."""

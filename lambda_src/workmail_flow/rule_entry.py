@@ -1,0 +1,151 @@
+"""Reading one entry of a rule file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, Final
+
+from workmail_flow.patterns import Pattern, PatternError
+from workmail_flow.rule_checks import problems_of
+from workmail_flow.rule_problems import RuleError, RuleFault, RuleProblem, listed, shown, type_name
+from workmail_flow.vocabulary import FlowDirection, RuleAction
+
+DEFAULT_FALLBACK: Final = RuleAction.DEFAULT
+"""Of a synchronous rule in a rule file that names none: mail is delivered rather than lost."""
+
+DEFAULT_RULE_TIMEOUT_MINUTES: Final = 30
+"""Of a synchronous rule in a rule file that names none: a throttled or just redeployed function recovers within it."""
+
+KEYS: Final = {
+    "name": True,
+    "direction": True,
+    "action": True,
+    "senders": True,
+    "destinations": True,
+    "function": False,
+    "synchronous": False,
+    "fallback": False,
+    "ruleTimeoutMinutes": False,
+    "smtpGateway": False,
+    "readsContent": False,
+    "acknowledge": False,
+}
+"""Each key of an entry, and whether it is needed."""
+
+
+def read_entry(entry: object) -> dict[str, Any]:
+    """Return the arguments of the `FlowRule` that an entry describes.
+
+    Raises:
+        RuleError: The entry is not of the rule file's shape; what else WorkMail would not take is told too.
+    """
+    return _Reader(entry).read()
+
+
+class _Reader:
+    """Reads one entry of a rule file, collecting every problem."""
+
+    KEYS: Final = {
+        "name": True,
+        "direction": True,
+        "action": True,
+        "senders": True,
+        "destinations": True,
+        "function": False,
+        "synchronous": False,
+        "fallback": False,
+        "ruleTimeoutMinutes": False,
+        "smtpGateway": False,
+        "readsContent": False,
+        "acknowledge": False,
+    }
+    """Each key, and whether it is needed."""
+
+    def __init__(self, entry: object) -> None:
+        self._entry: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {}
+        self._problems: list[RuleProblem] = []
+        if not isinstance(entry, Mapping):
+            self._bad("", f"found {shown(entry)}; a rule is an object with {listed(KEYS)}")
+            return
+        for key in entry:
+            if key not in KEYS:
+                self._bad("", f"found the unknown key {shown(key)}; a rule has {listed(KEYS)}")
+        for key, needed in KEYS.items():
+            if needed and key not in entry:
+                self._bad(key, "missing; every rule has one (F1)")
+
+    def read(self) -> dict[str, Any]:
+        read: dict[str, Any] = {
+            "name": self._typed("name", str),
+            "direction": self._word("direction", FlowDirection),
+            "action": self._word("action", RuleAction),
+            "senders": self._patterns("senders"),
+            "destinations": self._patterns("destinations"),
+            "function": self._typed("function", str),
+            "synchronous": self._typed("synchronous", bool),
+            "fallback": self._word("fallback", RuleAction),
+            "rule_timeout_minutes": self._typed("ruleTimeoutMinutes", int),
+            "smtp_gateway": self._typed("smtpGateway", str),
+            "acknowledged": self._acknowledged(),
+            "reads_content": self._typed("readsContent", bool),
+        }
+        if read["action"] is RuleAction.RUN_LAMBDA:
+            read["synchronous"] = bool(read["synchronous"])
+            if read["synchronous"]:
+                read["fallback"] = read["fallback"] or DEFAULT_FALLBACK
+                if read["rule_timeout_minutes"] is None:
+                    read["rule_timeout_minutes"] = DEFAULT_RULE_TIMEOUT_MINUTES
+        what = f"rule {read['name']!r} is not one WorkMail would take"
+        if not self._problems:
+            return read
+        # What can be judged of a rule that cannot be read is told too, so that one round mends all.
+        if None not in (read["name"], read["direction"], read["action"]):
+            known = {problem.path.partition("[")[0] for problem in self._problems}
+            more = problems_of(SimpleNamespace(**read))  # type: ignore[arg-type]
+            self._problems += (problem for problem in more if problem.path not in known)
+        raise RuleError(what, self._problems)
+
+    def _bad(self, path: str, message: str, fault: RuleFault = RuleFault.BAD_ENTRY) -> None:
+        self._problems.append(RuleProblem(fault, path, message))
+
+    def _typed(self, key: str, kind: type) -> Any:
+        value = self._entry.get(key)
+        if value is None and (key not in self._entry or not KEYS[key]):
+            return None
+        if type(value) is not kind:
+            self._bad(key, f"found {shown(value)}; {type_name(kind)} is needed")
+            return None
+        return value
+
+    def _word(self, key: str, words: type[FlowDirection] | type[RuleAction]) -> Any:
+        value = self._typed(key, str)
+        if value is None:
+            return None
+        folded = value.upper() if words is FlowDirection else value
+        if folded in tuple(words):
+            return words(folded)
+        allowed = [word.lower() if words is FlowDirection else word.value for word in words]
+        self._bad(key, f"found {shown(value)}; allowed are {listed(allowed)}")
+        return None
+
+    def _patterns(self, key: str) -> tuple[Pattern, ...]:
+        patterns = []
+        for index, text in enumerate(self._typed(key, list) or ()):
+            if not isinstance(text, str):
+                self._bad(f"{key}[{index}]", f"found {shown(text)}; a pattern, a string, is needed")
+                continue
+            try:
+                patterns.append(Pattern.parse(text))
+            except PatternError as error:
+                self._bad(f"{key}[{index}]", str(error), RuleFault.BAD_PATTERN)
+        return tuple(patterns)
+
+    def _acknowledged(self) -> dict[str, str]:
+        acknowledged: dict[str, str] = {}
+        for code, reason in (self._typed("acknowledge", dict) or {}).items():
+            if isinstance(reason, str) and reason.strip():
+                acknowledged[code] = reason
+            else:
+                self._bad(f"acknowledge.{code}", f"found {shown(reason)}; the reason, a text, is needed")
+        return acknowledged
