@@ -1,0 +1,53 @@
+"""What became of one invocation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How an invocation ended."""
+
+    REPLIED = "REPLIED"
+    FUNCTION_ERROR = "FUNCTION_ERROR"
+    """The handler raised, or returned what cannot be encoded as JSON."""
+    INIT_ERROR = "INIT_ERROR"
+    """The code could not be loaded, or took longer than the 10 s that Lambda gives it."""
+    CRASHED = "CRASHED"
+    """The process ended while it handled the event."""
+    TIMED_OUT = "TIMED_OUT"
+    """The function's own timeout was over; its process was killed."""
+    WAITED_OUT = "WAITED_OUT"
+    """The caller stopped waiting; the function was left running."""
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    """More memory than the function is given; its process was killed."""
+    RESPONSE_TOO_LARGE = "RESPONSE_TOO_LARGE"
+    """The encoded result passes Lambda's 6 MB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One invocation's result.
+
+    Attributes:
+        payload: What the function answered, JSON as sent; None unless `outcome` is REPLIED.
+        error_type: As Lambda names it, for example `KeyError` or `Runtime.ImportModuleError`; None on REPLIED.
+        error_message: The function's or Lambda's words; None on REPLIED.
+        stack_trace: The function's own stack, outermost call first; empty where there is none.
+        log: Standard output and standard error of this invocation, in order; a cold start's output first.
+        duration_s: Seconds from the event's dispatch to the outcome, a cold start not counted.
+        init_s: Seconds the cold start took; None if the process was warm.
+        notes: What differs here from the run in AWS, for people; the same for all invocations of a function.
+    """
+
+    outcome: Outcome
+    payload: bytes | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    stack_trace: tuple[str, ...] = ()
+    log: str = ""
+    duration_s: float
+    init_s: float | None = None
+    request_id: str
+    notes: tuple[str, ...] = ()
