@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar, Protocol, Self
 
+    from workmail_runtime.content import MessageContent
+
     class LambdaContext(Protocol):
         """The part of Lambda's context object that the runtime uses."""
 
@@ -90,6 +92,12 @@ class Event(Record):
     def _of_direction(cls, direction: FlowDirection | None) -> type[Self]:
         del direction
         return cls
+
+    def fetch_content(self) -> MessageContent:
+        """Fetch the message's content; `workmail_runtime.content` has what can be done with it, and the errors."""
+        from workmail_runtime.content import fetch_content  # a handler that only looks at the event does not load it
+
+        return fetch_content(self)
 
     def __repr__(self) -> str:
         """Show ids and counts only."""

@@ -1,0 +1,235 @@
+"""One signed HTTP request to AWS, by botocore's signer and connections and without its client.
+
+A boto3 client costs a cold start more than everything else a handler does: it loads the models of its service, of
+endpoints and of retries. What is left without it is done here: sign, send, read into one buffer, try again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from functools import cache
+
+from workmail_flow.record import Record
+from workmail_runtime.aws_settings import read_credentials
+from workmail_runtime.content_errors import ServiceError, ServiceUnreachableError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Mapping
+    from typing import Any, Final
+
+    from botocore.awsrequest import AWSPreparedRequest
+    from botocore.httpsession import URLLib3Session
+
+    from workmail_runtime.aws_settings import AwsSettings
+
+_logger = logging.getLogger("workmail_runtime")
+
+TIMEOUT_S: Final = 60.0
+"""How long a connection, or the next byte on it, is waited for: boto3's own limit."""
+
+_RETRIED_STATUS: Final = frozenset({429, 500, 502, 503, 504, 509})
+_THROTTLED: Final = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottledException",
+        "RequestThrottled",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "LimitExceededException",
+        "SlowDown",
+        "PriorRequestNotComplete",
+        "EC2ThrottledException",
+        "ProvisionedThroughputExceededException",
+        "TransactionInProgressException",
+    }
+)
+_TRANSIENT: Final = frozenset({"RequestTimeout", "RequestTimeoutException", "InternalError"})
+
+_READ_BYTES: Final = 256 * 1024
+"""How much is read at once: what a read holds beside the buffer."""
+
+_LONGEST_WAIT_S: Final = 20.0
+
+
+class AwsRequest(Record):
+    """A request before it is signed.
+
+    Args:
+        method: The HTTP method.
+        url: The whole URL, its path encoded.
+        signing_name: The service's name in the signature, for example `s3`.
+        headers: Headers to sign and send.
+        body: Bytes, or a seekable binary stream, which is sent without being read into memory.
+        checksum_header: The header that holds a checksum of `body`; over TLS S3 then needs no signed body.
+    """
+
+    method: str
+    url: str
+    signing_name: str
+    headers: Mapping[str, str] = {}
+    body: bytes | io.RawIOBase | None = None
+    checksum_header: str | None = None
+
+
+class AwsResponse(Record):
+    """A successful response; header names are in lower case."""
+
+    headers: Mapping[str, str]
+    body: bytearray
+
+
+def send(request: AwsRequest, settings: AwsSettings, *, deadline: float | None = None) -> AwsResponse:
+    """Sign and send a request; try again as boto3 does on throttling, server errors and broken connections.
+
+    Args:
+        request: What to send; it may reach the service more than once.
+        settings: Of the service.
+        deadline: The `time.monotonic()` by which to give up; None for never.
+
+    Raises:
+        ServiceError: The service refused the request.
+        ServiceUnreachableError: There was no answer, or no usable one, in any of the tries there was time for.
+    """
+    attempt = 1
+    while True:
+        try:
+            return _send_once(request, settings, deadline)
+        except _TryAgainError as error:
+            wait = random.random() * min(_LONGEST_WAIT_S, error.wait_base_s * 2.0 ** (attempt - 1))  # noqa: S311
+            if attempt >= settings.max_attempts or (deadline is not None and time.monotonic() + wait >= deadline):
+                raise error.final(attempt) from error.__cause__
+            _logger.info("%s %s: %s; trying again", request.signing_name, request.method, error)
+        time.sleep(wait)
+        attempt += 1
+
+
+class _TryAgainError(Exception):
+    """One try failed in a way that another may not."""
+
+    def __init__(self, found: str, *, refusal: ServiceError | None = None, throttled: bool = False) -> None:
+        super().__init__(found)
+        self.refusal = refusal
+        # botocore's standard mode: the base of the exponential wait is longer after throttling.
+        self.wait_base_s = 1.0 if throttled else 0.05
+
+    def final(self, attempts: int) -> ServiceError | ServiceUnreachableError:
+        """Return what to raise when no try is left."""
+        return self.refusal or ServiceUnreachableError(f"{self} (tried {attempts} times)")
+
+
+def _send_once(request: AwsRequest, settings: AwsSettings, deadline: float | None) -> AwsResponse:
+    from botocore.exceptions import ConnectionError as NoConnectionError
+    from botocore.exceptions import HTTPClientError
+    from urllib3.exceptions import HTTPError
+
+    try:
+        response = _http_session(settings.ca_bundle, _proxies(request.url)).send(_signed(request, settings, deadline))
+        body = _read(response.raw, response.headers.get("content-length"))
+    except (HTTPClientError, NoConnectionError, HTTPError, OSError) as error:
+        # The error's text names the endpoint and no content.
+        raise _TryAgainError(f"no answer from {_host(request.url)}: {type(error).__name__}") from error
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    if response.status_code < 300:
+        return AwsResponse(headers, body)
+    refusal = _refusal(response.status_code, headers, bytes(body))
+    throttled = refusal.code in _THROTTLED or refusal.status == 429
+    if throttled or refusal.status in _RETRIED_STATUS or refusal.code in _TRANSIENT:
+        raise _TryAgainError(str(refusal), refusal=refusal, throttled=throttled)
+    raise refusal
+
+
+def _signed(request: AwsRequest, settings: AwsSettings, deadline: float | None) -> AWSPreparedRequest:
+    from botocore.auth import S3SigV4Auth, SigV4Auth
+    from botocore.awsrequest import AWSRequest
+
+    if request.body is not None and not isinstance(request.body, bytes):
+        request.body.seek(0)
+    unsigned = AWSRequest(
+        method=request.method, url=request.url, headers=dict(request.headers), data=request.body, stream_output=True
+    )
+    if request.checksum_header:
+        unsigned.context["checksum"] = {"request_algorithm": {"in": "header", "name": request.checksum_header}}
+        unsigned.context["has_streaming_input"] = True
+    if deadline is not None:
+        # Older releases of botocore do not know this and wait as long as ever; Lambda's own limit ends that.
+        unsigned.context["read_timeout"] = min(TIMEOUT_S, max(deadline - time.monotonic(), 0.1))
+    signer = S3SigV4Auth if request.signing_name == "s3" else SigV4Auth
+    signer(read_credentials(), request.signing_name, settings.region).add_auth(unsigned)
+    prepared: AWSPreparedRequest = unsigned.prepare()
+    return prepared
+
+
+@cache
+def _http_session(ca_bundle: str | None, proxies: tuple[tuple[str, str], ...]) -> URLLib3Session:
+    """Make the connections; kept, so that warm invocations use them again."""
+    from botocore.httpsession import URLLib3Session
+
+    # The stubs know fewer types than botocore's own endpoints pass.
+    options: dict[str, Any] = {"verify": ca_bundle or True, "proxies": dict(proxies), "timeout": (TIMEOUT_S, TIMEOUT_S)}
+    return URLLib3Session(**options)
+
+
+def _proxies(url: str) -> tuple[tuple[str, str], ...]:
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return ()
+    from botocore.utils import get_environ_proxies
+
+    return tuple(sorted(get_environ_proxies(url).items()))
+
+
+def _read(raw: Any, content_length: str | None) -> bytearray:
+    """Read a response's body into one buffer: a message may be 40 MB, and a copy of it as much again (F16)."""
+    if content_length is None or not content_length.isdecimal():
+        body = bytearray()
+        while chunk := raw.read(_READ_BYTES):
+            body += chunk
+        return body
+    body = bytearray(int(content_length))
+    view, filled = memoryview(body), 0
+    while filled < len(body):
+        chunk = raw.read(min(_READ_BYTES, len(body) - filled))
+        if not chunk:
+            message = f"the connection ended after {filled} of {len(body)} bytes"
+            raise ConnectionError(message)
+        view[filled : filled + len(chunk)] = chunk
+        filled += len(chunk)
+    return body
+
+
+def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> ServiceError:
+    """Read what a service said: rest-json as workmailmessageflow speaks it, or S3's XML."""
+    code, message = headers.get("x-amzn-errortype", ""), ""
+    if body.lstrip().startswith(b"<"):
+        from xml.etree import ElementTree as ET
+
+        try:
+            root = ET.fromstring(body)  # noqa: S314 - the answer of AWS
+            code, message = root.findtext("Code") or code, root.findtext("Message") or ""
+        except ET.ParseError:
+            pass
+    else:
+        import json
+
+        try:
+            found = json.loads(body or b"{}")
+        except ValueError:
+            found = {}
+        if isinstance(found, dict):
+            code = code or str(found.get("__type") or found.get("code") or "")
+            message = str(found.get("message") or found.get("Message") or "")
+    # The code may come as "namespace#Code:http://…".
+    code = code.partition(":")[0].rpartition("#")[2]
+    request_id = headers.get("x-amzn-requestid") or headers.get("x-amz-request-id")
+    return ServiceError(code or f"HTTP {status}", message, status=status, request_id=request_id)
+
+
+def _host(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0]

@@ -1,0 +1,56 @@
+"""Several buffers as one binary stream, without joining them."""
+
+from __future__ import annotations
+
+import io
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+
+class ChunkStream(io.RawIOBase):
+    """Reads through buffers one after the other, so that an edited message need not stand in memory twice."""
+
+    def __init__(self, chunks: Iterable[bytes | bytearray | memoryview]) -> None:
+        super().__init__()
+        self._chunks = tuple(view for chunk in chunks if (view := memoryview(chunk)))
+        self._size = sum(len(chunk) for chunk in self._chunks)
+        self.seek(0)
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Tell that it can be sent once more."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a position in bytes."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell() if whence else 0, io.SEEK_END: self._size}[whence]
+        left = self._position = max(0, start + offset)
+        self._index = 0
+        while self._index < len(self._chunks) and left >= len(self._chunks[self._index]):
+            left -= len(self._chunks[self._index])
+            self._index += 1
+        self._offset = left
+        return self._position
+
+    def tell(self) -> int:
+        """Tell the position in bytes."""
+        return self._position
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer from the current chunk; 0 at the end."""
+        if self._index >= len(self._chunks):
+            return 0
+        chunk = self._chunks[self._index]
+        count = min(len(buffer), len(chunk) - self._offset)
+        buffer[:count] = chunk[self._offset : self._offset + count]
+        self._offset += count
+        self._position += count
+        if self._offset == len(chunk):
+            self._index, self._offset = self._index + 1, 0
+        return count

@@ -1,0 +1,284 @@
+"""A message's content: fetched in one call, edited, and put back (C1-C9)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import time
+from base64 import b64encode
+from enum import StrEnum
+from zlib import crc32
+
+from workmail_flow.limits import BUCKET_NAME_PATTERN, OBJECT_KEY_PATTERN
+from workmail_flow.record import Record
+from workmail_runtime.aws_request import AwsRequest, send
+from workmail_runtime.aws_settings import read_settings
+from workmail_runtime.chunk_stream import ChunkStream
+from workmail_runtime.content_errors import (
+    AccessDeniedError,
+    ContentUnavailableError,
+    InvalidContentLocationError,
+    MessageFrozenError,
+    MessageNotFoundError,
+    MessageRejectedError,
+    ServiceError,
+    UpdateRefusedError,
+)
+from workmail_runtime.event import AsynchronousEvent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from workmail_runtime.aws_request import AwsResponse
+    from workmail_runtime.aws_settings import AwsSettings
+    from workmail_runtime.edit import MessageEditor
+    from workmail_runtime.event import Event
+
+    Chunk = bytes | bytearray | memoryview
+
+_logger = logging.getLogger("workmail_runtime")
+
+BUCKET_VARIABLE: Final = "WORKMAIL_MESSAGE_BUCKET"
+"""The environment variable that names the bucket WorkMail reads updated messages from; RunLambdaRule sets it."""
+
+# What is left of the invocation when a call is given up, so that the handler can still decide and answer.
+_SPARE_S: Final = 0.5
+
+_ERRORS: Final[dict[str, type[ServiceError]]] = {
+    "ResourceNotFoundException": MessageNotFoundError,
+    "InvalidContentLocation": InvalidContentLocationError,
+    "MessageFrozen": MessageFrozenError,
+    "MessageRejected": MessageRejectedError,
+    "AccessDeniedException": AccessDeniedError,
+    "AccessDenied": AccessDeniedError,
+}
+
+
+class WhenRefused(StrEnum):
+    """What becomes of a message whose update WorkMail refuses (C7, C8)."""
+
+    GO_ON = "GO_ON"
+    """The handler goes on, and the message goes its way as it came."""
+
+    FAIL = "FAIL"
+    """The error is raised: the invocation fails, WorkMail tries again and then takes the fallback action (T2)."""
+
+
+class UpdateOutcome(StrEnum):
+    """What putting a content has done."""
+
+    UPDATED = "UPDATED"
+    """The message goes on with the new content."""
+
+    UNCHANGED = "UNCHANGED"
+    """The content is the message's own; nothing was called."""
+
+    REFUSED = "REFUSED"
+    """The service refused, or would have; the message goes on as it came."""
+
+
+class Update(Record):
+    """What came of putting a content.
+
+    Args:
+        outcome: What was done.
+        refusal: Why not, if it was refused.
+    """
+
+    outcome: UpdateOutcome
+    refusal: UpdateRefusedError | None = None
+
+
+class MessageContent(Record):
+    """A message as it was when it was fetched.
+
+    Args:
+        event: The event it belongs to.
+        raw: The whole MIME message. A message updated before comes with its update (C4).
+    """
+
+    event: Event
+    raw: bytearray
+
+    def __repr__(self) -> str:
+        """Show id and size only."""
+        return f"MessageContent(message_id={self.event.message_id!r}, {len(self.raw)} bytes)"
+
+    def edit(self) -> MessageEditor:
+        """Start editing a copy; what is edited counts once it is `put`."""
+        from workmail_runtime.edit import MessageEditor  # a handler that only reads does not load it
+
+        return MessageEditor(self.raw)
+
+    def put(
+        self,
+        content: MessageEditor | Chunk,
+        *,
+        when_refused: WhenRefused = WhenRefused.GO_ON,
+        bucket: str | None = None,
+    ) -> Update:
+        """Let the message go on with this content: upload it for WorkMail to read, and tell WorkMail.
+
+        Content that is the message's own already is not put. What WorkMail would refuse (C8) is found before any call.
+
+        Args:
+            content: The editor that holds it, or a whole MIME message.
+            when_refused: What to do if the message is frozen (C7) or the content is refused (C8), which inbound mail
+                often is even as it arrived (C9).
+            bucket: The bucket to upload to; by default the one that WORKMAIL_MESSAGE_BUCKET names.
+
+        Raises:
+            ContentUnavailableError: The rule is asynchronous, so that an update would not show (C4), or there is no
+                usable bucket (C6); nothing was called.
+            UpdateRefusedError: WorkMail refused, or would have, and `when_refused` says FAIL.
+            ServiceError: A call was refused for another reason: see its subclasses.
+            ServiceUnreachableError: A call got no usable answer.
+        """
+        location = self._location(bucket)
+        chunks = _chunks(content)
+        if _equal(chunks, self.raw):
+            return Update(UpdateOutcome.UNCHANGED)
+        try:
+            _check(chunks, self.raw)
+            version = _upload(chunks, location, self.event)
+            reference = {"bucket": location.bucket, "key": location.key}
+            if version:
+                reference["objectVersion"] = version
+            body = json.dumps({"content": {"s3Reference": reference}}).encode()
+            _call_message_flow("POST", self.event, body)
+        except UpdateRefusedError as refusal:
+            if when_refused is WhenRefused.FAIL:
+                raise
+            _logger.warning("message %s goes on unchanged: %s", self.event.message_id, refusal)
+            return Update(UpdateOutcome.REFUSED, refusal)
+        return Update(UpdateOutcome.UPDATED)
+
+    def _location(self, bucket: str | None) -> _Location:
+        """Say where the content shall lie for WorkMail to read, or raise what keeps it from being put at all."""
+        event = self.event
+        if isinstance(event, AsynchronousEvent):
+            message = (
+                "the rule is asynchronous, and an update shows only when a synchronous rule's function makes it (C4): "
+                "make the rule synchronous, or do not put"
+            )
+            raise ContentUnavailableError(message)
+        bucket = bucket or os.environ.get(BUCKET_VARIABLE)
+        if not bucket:
+            message = (
+                f"there is no bucket to upload to: {BUCKET_VARIABLE} is not set; RunLambdaRule sets it with "
+                "content_access=ContentAccess.UPDATE, or give put() a bucket"
+            )
+            raise ContentUnavailableError(message)
+        # The invocation's id keeps the rules of one message apart; all retries of one write the same object (E7).
+        key = f"{_message_id(event)}/{event.invocation_id}" if event.invocation_id else _message_id(event)
+        for name, value, pattern in (("bucket", bucket, BUCKET_NAME_PATTERN), ("object key", key, OBJECT_KEY_PATTERN)):
+            if not re.fullmatch(pattern, value):
+                message = f"the {name} is {value!r}; WorkMail takes {pattern} only (C6)"
+                raise ContentUnavailableError(message)
+        return _Location(bucket, key)
+
+
+class _Location(Record):
+    bucket: str
+    key: str
+
+
+def fetch_content(event: Event) -> MessageContent:
+    """Fetch the content of an event's message; `event.fetch_content()` is the same.
+
+    Raises:
+        ContentUnavailableError: The event's edition has no message id (E2).
+        MessageNotFoundError: There is no such message, or it is more than 24 hours old (C2).
+        ServiceError: The service refused for another reason.
+        ServiceUnreachableError: There was no usable answer.
+    """
+    response = _call_message_flow("GET", event)
+    return MessageContent(event, response.body)
+
+
+def _chunks(content: MessageEditor | Chunk) -> tuple[Chunk, ...]:
+    if isinstance(content, bytes | bytearray | memoryview):
+        return (content,)
+    return tuple(content.chunks())
+
+
+def _equal(chunks: tuple[Chunk, ...], raw: bytearray) -> bool:
+    """Compare without joining: both may be 40 MB (F16)."""
+    if sum(map(len, chunks)) != len(raw):
+        return False
+    view, start = memoryview(raw), 0
+    for chunk in chunks:
+        if view[start : start + len(chunk)] != chunk:
+            return False
+        start += len(chunk)
+    return True
+
+
+def _check(chunks: tuple[Chunk, ...], raw: bytearray) -> None:
+    """Raise what WorkMail would refuse (C8), before it has to."""
+    from workmail_runtime.edit import check_message
+
+    content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    if problems := check_message(content, original=raw):
+        raise MessageRejectedError("MessageRejected", "; ".join(map(str, problems)), status=400, request_id=None)
+
+
+def _message_id(event: Event) -> str:
+    if event.message_id is None:
+        message = "the event has no messageId, without which no content can be had: it is of an older edition (E2)"
+        raise ContentUnavailableError(message)
+    return event.message_id
+
+
+def _call_message_flow(method: str, event: Event, body: bytes | None = None) -> AwsResponse:
+    settings = read_settings("WorkMailMessageFlow")
+    endpoint = settings.endpoint_url
+    if endpoint is None:
+        host = "workmailmessageflow-fips" if settings.use_fips else "workmailmessageflow"
+        endpoint = f"https://{host}.{settings.region}.{'api.aws' if settings.use_dualstack else 'amazonaws.com'}"
+    request = AwsRequest(
+        method,
+        f"{endpoint}/messages/{_message_id(event)}",
+        "workmailmessageflow",
+        {"Content-Type": "application/json"} if body else {},
+        body,
+    )
+    return _send(request, settings, event)
+
+
+def _upload(chunks: tuple[Chunk, ...], location: _Location, event: Event) -> str | None:
+    """Upload and return the object's version, if the bucket keeps versions."""
+    settings = read_settings("S3")
+    if settings.endpoint_url:
+        # As boto3 does: a configured endpoint need not have a name for each bucket.
+        url = f"{settings.endpoint_url}/{location.bucket}/{location.key}"
+    else:
+        host = ".".join(["s3-fips" if settings.use_fips else "s3", *["dualstack"] * settings.use_dualstack])
+        url = f"https://{location.bucket}.{host}.{settings.region}.amazonaws.com/{location.key}"
+    checksum = 0
+    for chunk in chunks:
+        checksum = crc32(chunk, checksum)
+    headers = {
+        "Content-Type": "message/rfc822",
+        "x-amz-checksum-crc32": b64encode(checksum.to_bytes(4, "big")).decode(),
+        "x-amz-sdk-checksum-algorithm": "CRC32",
+    }
+    request = AwsRequest("PUT", url, "s3", headers, ChunkStream(chunks), "x-amz-checksum-crc32")
+    version = _send(request, settings, event).headers.get("x-amz-version-id")
+    return None if version == "null" else version
+
+
+def _send(request: AwsRequest, settings: AwsSettings, event: Event) -> AwsResponse:
+    deadline = None
+    if event.context is not None:
+        deadline = time.monotonic() + event.context.get_remaining_time_in_millis() / 1000 - _SPARE_S
+    try:
+        return send(request, settings, deadline=deadline)
+    except ServiceError as error:
+        kind = _ERRORS.get(error.code)
+        if kind is None:
+            raise
+        raise kind(error.code, error.service_message, status=error.status, request_id=error.request_id) from error

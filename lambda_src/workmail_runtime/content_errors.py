@@ -1,0 +1,73 @@
+"""What calling AWS for a message's content can raise; loaded only with what raises it."""
+
+from __future__ import annotations
+
+from workmail_runtime.errors import WorkMailRuntimeError
+
+
+class SettingsError(WorkMailRuntimeError):
+    """A setting of the function keeps it from calling AWS; nothing has been called."""
+
+
+class ServiceUnreachableError(WorkMailRuntimeError):
+    """A service gave no usable answer in any try; WorkMail's retry may do better (T2)."""
+
+
+class ServiceError(WorkMailRuntimeError):
+    """A service refused a call.
+
+    Attributes:
+        code: As the service's model names it, for example `MessageFrozen`.
+        service_message: What the service said; may hold addresses, which the error's own text leaves out.
+        status: The HTTP status.
+        request_id: What AWS support asks for; None if the service gave none.
+    """
+
+    advice = ""
+    """What to do about it, if the code tells."""
+
+    def __init__(self, code: str, service_message: str, *, status: int, request_id: str | None) -> None:
+        self.code = code
+        self.service_message = service_message
+        self.status = status
+        self.request_id = request_id
+        said = " ".join("(address)" if "@" in word else word for word in service_message.split())
+        parts = (f"{code} ({status})", said, self.advice, f"request {request_id}" if request_id else "")
+        super().__init__("; ".join(part for part in parts if part))
+
+
+class MessageNotFoundError(ServiceError):
+    """There is no such message, or it is more than 24 hours old (C2)."""
+
+    advice = "a message in transit is readable for 24 hours (C2)"
+
+
+class AccessDeniedError(ServiceError):
+    """The function's role does not allow the call."""
+
+    advice = "grant the function's role the call; RunLambdaRule does with content_access"
+
+
+class InvalidContentLocationError(ServiceError):
+    """WorkMail may not read the bucket (C5)."""
+
+    advice = (
+        "the bucket must be in the function's account and Region, and its policy must let WorkMail read it (C5); "
+        "RunLambdaRule does so with content_access=ContentAccess.UPDATE"
+    )
+
+
+class UpdateRefusedError(WorkMailRuntimeError):
+    """The message cannot be updated, whatever the function does; it goes on as it came."""
+
+
+class MessageFrozenError(UpdateRefusedError, ServiceError):
+    """The message is not eligible for update; usually it was redirected (C7)."""
+
+
+class MessageRejectedError(UpdateRefusedError, ServiceError):
+    """The new content is no message that WorkMail sends on (C8); inbound mail often is none as it arrives (C9)."""
+
+
+class ContentUnavailableError(WorkMailRuntimeError):
+    """The content cannot be had or put, as can be told before any call: the text says why and what to do."""
