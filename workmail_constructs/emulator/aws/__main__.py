@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -19,14 +20,15 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="port on loopback; 0 takes a free one")
     arguments = parser.parse_args()
 
+    # Ctrl-C reaches the whole terminal; whoever started us may still need us to end in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # moto is slow to import and reads its settings from the environment, so not before the arguments are good.
     from workmail_constructs.emulator.aws.endpoint import Endpoint
 
     endpoint = Endpoint(state=arguments.state, region=arguments.region, account=arguments.account, port=arguments.port)
     endpoint.start()
-    print(json.dumps({"url": endpoint.url}), flush=True)
+    print(json.dumps({"url": endpoint.url, "failures": endpoint.failures}), flush=True)
     sys.stdin.read()
-    endpoint.stop()
 
 
 if __name__ == "__main__":

@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workmail_flow.rules import RuleSet
+from workmail_flow.template import declared_rule_sets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from workmail_flow.rules import RuleSet
 
 Statement = dict[str, Any]
 """One statement of a policy document, its intrinsics resolved."""
+
+DEPLOYMENTS_FOLDER = "deployments"
+"""The folder of the state folder that holds a folder a deployed stack."""
 
 SNAPSHOT_NAME = "deployment.json"
 """The file of a stack's folder that holds everything but code and template."""
@@ -92,8 +97,9 @@ def load_deployments(state: Path) -> tuple[Deployment, ...]:
 
     Raises:
         workmail_flow.rules.RuleError: A declared rule is not one WorkMail would take.
+        workmail_flow.template.TemplateError: The rules were declared by another release.
     """
-    folders = sorted((state / "deployments").glob(f"*/{SNAPSHOT_NAME}"))
+    folders = sorted((state / DEPLOYMENTS_FOLDER).glob(f"*/{SNAPSHOT_NAME}"))
     snapshots = [(path.parent, json.loads(path.read_text())) for path in folders]
     policies = {
         kind: _merged(snapshot[kind] for _, snapshot in snapshots)
@@ -104,7 +110,7 @@ def load_deployments(state: Path) -> tuple[Deployment, ...]:
             stack=snapshot["stack"],
             region=snapshot["region"],
             account=snapshot["account"],
-            organizations=tuple(_organization(raw) for raw in snapshot["organizations"]),
+            organizations=_organizations(snapshot["metadata"]),
             functions={raw["arn"]: _function(folder, raw) for raw in snapshot["functions"]},
             outputs=snapshot["outputs"],
             data_only=tuple(snapshot["data_only"]),
@@ -114,7 +120,7 @@ def load_deployments(state: Path) -> tuple[Deployment, ...]:
     )
 
 
-def _merged(policies: Any) -> dict[str, tuple[Statement, ...]]:
+def _merged(policies: Iterable[Mapping[str, Iterable[Statement]]]) -> dict[str, tuple[Statement, ...]]:
     merged: defaultdict[str, tuple[Statement, ...]] = defaultdict(tuple)
     for by_arn in policies:
         for arn, statements in by_arn.items():
@@ -122,11 +128,10 @@ def _merged(policies: Any) -> dict[str, tuple[Statement, ...]]:
     return dict(merged)
 
 
-def _organization(raw: dict[str, Any]) -> DeployedOrganization:
-    return DeployedOrganization(
-        organization_id=raw["organizationId"],
-        domains=tuple(raw.get("domains") or ()),
-        rules=RuleSet.from_json({"rules": raw["rules"]}),
+def _organizations(metadata: dict[str, Any]) -> tuple[DeployedOrganization, ...]:
+    return tuple(
+        DeployedOrganization(organization_id=declared.organization_id, domains=declared.domains, rules=declared.rules)
+        for declared in declared_rule_sets({"Metadata": metadata})
     )
 
 

@@ -1,7 +1,8 @@
-"""Serves moto on loopback."""
+"""Serves moto on loopback, with our CloudFormation and what `cdk bootstrap` makes."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -12,19 +13,39 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
+from workmail_constructs.emulator.aws import bootstrap
+from workmail_constructs.emulator.aws.accounts import Accounts
+from workmail_constructs.emulator.aws.cloudformation import stacks
+from workmail_constructs.emulator.aws.saved_deployments import SavedDeployments
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 class Endpoint:
-    """moto's server with our CloudFormation, on loopback only."""
+    """The loopback AWS.
+
+    Attributes:
+        failures: Saved deployments that could not be deployed again, and why.
+    """
 
     def __init__(self, *, state: Path | None, region: str, account: str, port: int = 0) -> None:
-        self._state = state
-        self._region = region
-        self._account = account
-        application = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server("127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler)
+        accounts = Accounts(account)
+        accounts.install()
+        saved = SavedDeployments(state, accounts)
+        stacks.install(saved)
+        bootstrap.install()
+        bootstrap.bootstrap(account, region)
+        self.failures = saved.replay()
+        # A line for each request would bury what matters in the log.
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self._server = make_server(
+            "127.0.0.1",
+            port,
+            DomainDispatcherApplication(create_backend_app),
+            threaded=True,
+            request_handler=MotoRequestHandler,
+        )
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     @property
@@ -33,9 +54,5 @@ class Endpoint:
         return f"http://localhost:{self._server.server_port}"
 
     def start(self) -> None:
-        """Serve from a thread of its own."""
+        """Serve from a thread that ends with the process."""
         self._thread.start()
-
-    def stop(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()

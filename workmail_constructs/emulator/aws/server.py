@@ -27,10 +27,12 @@ class AwsEndpoint:
 
     Attributes:
         url: `http://localhost:PORT`; by another name of the same host the CDK CLI does not find its templates.
+        failures: Saved deployments that could not be deployed again, and why; they stay saved.
     """
 
     url: str
     pid: int
+    failures: tuple[str, ...]
     _process: subprocess.Popen[str]
     _log: IO[str]
 
@@ -56,15 +58,15 @@ class AwsEndpoint:
             log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process does
         start_of_log = log.seek(0, os.SEEK_END)
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert process.stdout is not None
-        ready = process.stdout.readline()
+        ready = process.stdout.readline() if process.stdout is not None else ""
         if not ready:
             process.wait()
             log.seek(start_of_log)
             said = log.read().strip()
             log.close()
             raise AwsEndpointError(f"the AWS endpoint ended with status {process.returncode}: {said}")
-        return cls(url=json.loads(ready)["url"], pid=process.pid, _process=process, _log=log)
+        told = json.loads(ready)
+        return cls(url=told["url"], pid=process.pid, failures=tuple(told["failures"]), _process=process, _log=log)
 
     def stop(self) -> None:
         """End the process; saved deployments stay saved."""
