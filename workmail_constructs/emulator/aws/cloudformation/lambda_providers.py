@@ -8,7 +8,7 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from moto.awslambda.exceptions import UnknownEventConfig, UnknownFunctionException, UnknownPolicyException
 from moto.awslambda.models import LambdaFunction
@@ -73,7 +73,8 @@ def _function(request: ResourceRequest) -> DeployableFunction:
     if "ImageUri" in spec["Code"]:
         spec["PackageType"] = "Image"
     _ensure_role(request, spec["Role"])
-    function = DeployableFunction(  # type: ignore[abstract]  # moto's abstract methods are not enforced
+    # To a type checker, moto's models are abstract and their constructors return something else.
+    function: DeployableFunction = cast("Any", DeployableFunction)(
         account_id=request.account, spec=spec, region=request.region, version="$LATEST"
     )
     function.declared = declared

@@ -6,7 +6,7 @@ import json
 import threading
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, TypeVar, cast
 
 from moto.cloudformation import models, urls
 from moto.cloudformation.exceptions import AlreadyExistsException, ValidationError
@@ -200,7 +200,7 @@ class LocalStack(Stack):
 
     def _report(self, request: ResourceRequest, status: str, reason: str | None) -> None:
         self.events.append(
-            Event(
+            cast("Any", Event)(
                 stack_id=self.stack_id,
                 stack_name=self.name,
                 logical_resource_id=request.logical_id,
@@ -330,7 +330,7 @@ class LocalCloudFormation(CloudFormationBackend):
             stack.status = "REVIEW_IN_PROGRESS"
         self._submit(stack, template, parameters)
         self.stacks[stack.stack_id] = stack
-        change_set = ChangeSet(
+        change_set: ChangeSet = cast("Any", ChangeSet)(
             change_set_type=change_set_type,
             change_set_id=generate_changeset_id(change_set_name, self.region_name, self.account_id),
             change_set_name=change_set_name,
@@ -420,7 +420,8 @@ class LocalCloudFormation(CloudFormationBackend):
     def _new_stack(self, name: str, parameters: dict[str, Any], **options: Any) -> LocalStack:
         identity = self.identities.get(name)
         new_id = generate_stack_id(name, self.region_name, self.account_id)
-        stack = LocalStack(  # type: ignore[abstract]  # moto's abstract methods are not enforced
+        # To a type checker, moto's models are abstract and their constructors return something else.
+        stack: LocalStack = cast("Any", LocalStack)(
             stack_id=new_id if identity is None else identity.stack_id,
             name=name,
             template={},
