@@ -1,0 +1,133 @@
+"""Where Lambda code lies and how it is packed: the only module that knows.
+
+A packed folder holds the user's files, `workmail_flow` and `workmail_runtime` beside them, the packages of a
+`requirements.txt` as uv resolves them for the function's platform, and `.workmail/` with the record of how it was made.
+Its content, and so CDK's hash of it, is the same on every machine: no byte code, no times, no modes, no paths.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+RUNTIME_PACKAGES: Final = ("workmail_flow", "workmail_runtime")
+"""What a handler imports of ours."""
+
+REQUIREMENTS: Final = "requirements.txt"
+RECORD_FOLDER: Final = ".workmail"
+
+UV_PLATFORMS: Final = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
+"""By Lambda's architecture, uv's platform: glibc 2.17, which every Lambda Python runtime has."""
+
+_NEVER_PACKED: Final = shutil.ignore_patterns(
+    *(
+        "__pycache__",
+        "*.py[co]",
+        ".git",
+        ".venv",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".DS_Store",
+        "cdk.out",
+    ),
+)
+# What an installer writes about the machine it ran on, or about files that are removed here.
+_INSTALLER_TRACES: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+
+
+class PackingError(RuntimeError):
+    """A folder could not be packed; the message says why and what to do."""
+
+
+@cache
+def packed_folder(folder: Path, *, python_version: str, architecture: str) -> Path:
+    """Pack a handler's folder and return where; the same folder is packed once in a process.
+
+    Args:
+        folder: The handler's folder, resolved.
+        python_version: Of the function's runtime, such as "3.13".
+        architecture: The function's, one of `UV_PLATFORMS`.
+
+    Raises:
+        PackingError: A file of the folder has the name of one of ours, or its requirements cannot be resolved.
+    """
+    if taken := [name for name in (*RUNTIME_PACKAGES, RECORD_FOLDER) if (folder / name).exists()]:
+        raise PackingError(f"{folder}: found {', '.join(taken)}, which packing puts there itself: rename or remove it")
+    packed = _staging_root() / f"{len(list(_staging_root().iterdir()))}"
+    requirements = folder / REQUIREMENTS
+    if requirements.is_file():
+        _install(requirements, packed, python_version=python_version, platform=UV_PLATFORMS[architecture])
+    for package in RUNTIME_PACKAGES:
+        _copy(_source_of(package), packed / package)
+    _copy(folder, packed)
+    record = packed / RECORD_FOLDER
+    record.mkdir()
+    build = {"platform": UV_PLATFORMS[architecture], "python": python_version}
+    (record / "build.json").write_text(json.dumps(build) + "\n", encoding="utf-8")
+    if requirements.is_file():
+        shutil.copyfile(requirements, record / REQUIREMENTS)
+    return packed
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy content alone: files get this process's modes, and links become what they point to."""
+    shutil.copytree(source, target, ignore=_NEVER_PACKED, copy_function=shutil.copyfile, dirs_exist_ok=True)
+
+
+def _source_of(package: str) -> Path:
+    """Return where a package of ours lies, in a checkout or installed."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise PackingError(f"{package} is not installed beside workmail_constructs: install workmail-constructs again")
+    return Path(spec.submodule_search_locations[0])
+
+
+@cache
+def _staging_root() -> Path:
+    """Return this process's folder for packed code. CDK copies from it while an app is built; it is gone at exit."""
+    root = Path(tempfile.mkdtemp(prefix="workmail-constructs-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    return root
+
+
+def _install(requirements: Path, target: Path, *, python_version: str, platform: str) -> None:
+    command = [
+        *(_uv(requirements), "pip", "install", "--quiet", "--no-progress"),
+        *("--target", str(target), "--link-mode", "copy", "--no-compile-bytecode"),
+        *("--python", sys.executable, "--python-version", python_version, "--python-platform", platform),
+        *("--only-binary", ":all:", "--requirements", requirements.name),
+    ]
+    # In the folder itself, so that paths inside a requirements file mean what they say.
+    done = subprocess.run(command, cwd=requirements.parent, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PackingError(
+            f"{requirements}: found requirements that uv cannot resolve for Python {python_version} on {platform}; "
+            "allowed are packages with a wheel for that platform, or a pure Python one; change the requirements, or "
+            f"build the function yourself and pass it as function=. uv says:\n{done.stderr.strip()}"
+        )
+    # Scripts name this machine's interpreter, and Lambda runs none.
+    shutil.rmtree(target / "bin", ignore_errors=True)
+    (target / ".lock").unlink(missing_ok=True)
+    for trace in (trace for name in _INSTALLER_TRACES for trace in target.glob(f"*.dist-info/{name}")):
+        trace.unlink()
+
+
+def _uv(requirements: Path) -> str:
+    """Return the uv command: that of the Python package `uv`, or the one on PATH."""
+    beside = Path(sys.executable).with_name("uv")
+    found = str(beside) if beside.is_file() else shutil.which("uv")
+    if found is None:
+        raise PackingError(
+            f"{requirements}: packing these requirements needs uv, which was found neither beside {sys.executable} "
+            "nor on PATH; install it with: pip install uv"
+        )
+    return found

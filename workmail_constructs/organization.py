@@ -1,0 +1,157 @@
+"""The WorkMail organization that rules belong to."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Self
+
+from aws_cdk import Arn, ArnFormat
+from constructs import Construct
+
+from workmail_constructs.regions import environment_of, is_known, stack_of
+from workmail_flow.limits import MAX_DOMAINS_PER_ORGANIZATION, ORGANIZATION_ID_PATTERN, WORKMAIL_PARTITION
+from workmail_flow.vocabulary import FlowDirection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CONTEXTS: Final = {FlowDirection.INBOUND: "incoming", FlowDirection.OUTBOUND: "outgoing"}
+_ARN: Final = re.compile(
+    rf"arn:{WORKMAIL_PARTITION}:workmail:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{{12}})"
+    rf":organization/(?P<organization>{ORGANIZATION_ID_PATTERN})"
+)
+
+
+class WorkMailOrganization(Construct):
+    """An existing organization; make it with `from_organization_id` or `from_organization_arn`.
+
+    Organizations are made in the console, so this adds nothing to a template.
+    """
+
+    organization_id: str
+    """`m-` and 32 lower-case hex digits (L3), or a token."""
+    organization_arn: str
+    """`arn:aws:workmail:REGION:ACCOUNT:organization/ORGANIZATION_ID` (L3), or a token."""
+    region: str
+    """The organization's Region, or a token."""
+    account: str
+    """The organization's account, or a token."""
+    domains: tuple[str, ...]
+    """Its mail domains, as far as they were told."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's word
+        *,
+        organization_id: str,
+        organization_arn: str,
+        region: str,
+        account: str,
+        domains: Sequence[str] = (),
+    ) -> None:
+        if is_known(organization_id) and not re.fullmatch(ORGANIZATION_ID_PATTERN, organization_id):
+            raise ValueError(
+                f"organization_id: found {organization_id!r}; an organization id is m- and 32 lower-case hex digits "
+                "(L3): copy it from the organization's page in the WorkMail console"
+            )
+        if isinstance(domains, str):
+            raise TypeError(f"domains: found the string {domains!r}; give a list of domain names: [{domains!r}]")
+        if len(domains) > MAX_DOMAINS_PER_ORGANIZATION:
+            raise ValueError(
+                f"domains: found {len(domains)}; an organization has {MAX_DOMAINS_PER_ORGANIZATION} at most (F6)"
+            )
+        super().__init__(scope, id)
+        self.organization_id = organization_id
+        self.organization_arn = organization_arn
+        self.region = region
+        self.account = account
+        self.domains = tuple(domains)
+
+    @classmethod
+    def from_organization_id(
+        cls,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's word
+        organization_id: str,
+        *,
+        domains: Sequence[str] = (),
+    ) -> Self:
+        """Name an organization of the stack's own Region and account, the only one its functions can serve (L2).
+
+        Args:
+            scope: Where it is used.
+            id: The construct's id.
+            organization_id: Its id (L3), or a token, for example of a CloudFormation parameter.
+            domains: Its mail domains, at most 1,000 (F6): with them the checks of rules say more.
+
+        Raises:
+            ValueError: The id is no organization id.
+        """
+        here = environment_of(stack_of(scope))
+        arn = f"arn:{WORKMAIL_PARTITION}:workmail:{here.region}:{here.account}:organization/{organization_id}"
+        return cls(
+            scope,
+            id,
+            organization_id=organization_id,
+            organization_arn=arn,
+            region=here.region,
+            account=here.account,
+            domains=domains,
+        )
+
+    @classmethod
+    def from_organization_arn(
+        cls,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's word
+        organization_arn: str,
+        *,
+        domains: Sequence[str] = (),
+    ) -> Self:
+        """Name an organization by its ARN, so that a rule in a stack of another Region or account is found at synth.
+
+        Args:
+            scope: Where it is used.
+            id: The construct's id.
+            organization_arn: Its ARN (L3), or a token.
+            domains: Its mail domains, at most 1,000 (F6): with them the checks of rules say more.
+
+        Raises:
+            ValueError: The ARN is not an organization's.
+        """
+        if is_known(organization_arn):
+            parsed = _ARN.fullmatch(organization_arn)
+            if parsed is None:
+                raise ValueError(
+                    f"organization_arn: found {organization_arn!r}; an organization's ARN is "
+                    "arn:aws:workmail:REGION:ACCOUNT:organization/m-… with 32 lower-case hex digits (L3)"
+                )
+            organization_id, region, account = parsed["organization"], parsed["region"], parsed["account"]
+        else:
+            parts = Arn.split(organization_arn, ArnFormat.SLASH_RESOURCE_NAME)
+            organization_id, region, account = parts.resource_name or "", parts.region or "", parts.account or ""
+        return cls(
+            scope,
+            id,
+            organization_id=organization_id,
+            organization_arn=organization_arn,
+            region=region,
+            account=account,
+            domains=domains,
+        )
+
+    def message_arn(self, direction: FlowDirection) -> str:
+        """Return the ARN that covers all messages of a direction: the narrowest that can be known beforehand (C3)."""
+        return f"{self._messages_arn}/{_CONTEXTS[direction]}/*"
+
+    @property
+    def any_message_arn(self) -> str:
+        """The ARN that covers all messages, as WorkMail names itself when it reads a bucket (C5)."""
+        return f"{self._messages_arn}/*"
+
+    @property
+    def _messages_arn(self) -> str:
+        return (
+            f"arn:{WORKMAIL_PARTITION}:workmailmessageflow:{self.region}:{self.account}:message/{self.organization_id}"
+        )

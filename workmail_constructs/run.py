@@ -1,0 +1,62 @@
+"""How WorkMail runs a rule's function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Self
+
+from workmail_constructs.defaults import RULE_TIMEOUT_MINUTES
+from workmail_flow.limits import MAX_RULE_TIMEOUT_MINUTES
+
+if TYPE_CHECKING:
+    from aws_cdk import Duration
+
+
+class FallbackAction(StrEnum):
+    """What becomes of mail whose function gave no valid answer until the rule timeout was over (F13, T2)."""
+
+    DROP = "DROP"
+    BOUNCE = "BOUNCE"
+    DEFAULT = "DEFAULT"
+    MOVE_TO_JUNK = "MOVE_TO_JUNK"
+    """Inbound rules only."""
+    BYPASS_SPAM_CHECK = "BYPASS_SPAM_CHECK"
+    """Inbound rules only."""
+    ROUTE_TO_SMTP_GATEWAY = "ROUTE_TO_SMTP_GATEWAY"
+    """Outbound rules only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Whether mail waits for the function; make it with `synchronous` or `asynchronous`."""
+
+    is_synchronous: bool
+    fallback: FallbackAction | None
+    rule_timeout_minutes: int | None
+
+    @classmethod
+    def synchronous(cls, *, fallback: FallbackAction, rule_timeout: Duration | None = None) -> Self:
+        """Let mail wait for the function's answer, 15 seconds at most (T1).
+
+        Args:
+            fallback: What happens to mail once WorkMail stops retrying a function that fails.
+            rule_timeout: How long WorkMail retries: 0 to 240 whole minutes, 0 for not at all (F13, T3); 30 by default.
+
+        Raises:
+            ValueError: The rule timeout is out of that range.
+        """
+        minutes: float = RULE_TIMEOUT_MINUTES
+        if rule_timeout is not None:
+            minutes = rule_timeout.to_minutes(integral=False)
+            if not minutes.is_integer() or not 0 <= minutes <= MAX_RULE_TIMEOUT_MINUTES:
+                raise ValueError(
+                    f"rule_timeout: found {minutes:g} minutes; a rule timeout is 0 to {MAX_RULE_TIMEOUT_MINUTES} whole "
+                    "minutes, 0 for no retry (F13, T3)"
+                )
+        return cls(True, FallbackAction(fallback), int(minutes))
+
+    @classmethod
+    def asynchronous(cls) -> Self:
+        """Let the function run while mail is delivered; its answer is ignored, its failure harms no mail (R10, T4)."""
+        return cls(False, None, None)
