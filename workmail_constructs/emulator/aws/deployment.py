@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from workmail_flow.rules import RuleSet
+
+TEMPLATE_NAME = "template.json"
+"""The file of a stack's folder that holds the deployed template."""
 
 Statement = dict[str, Any]
 """One statement of a policy document, its intrinsics resolved."""
@@ -78,6 +81,9 @@ class Deployment:
         bucket_policies: Statements by bucket name, of every deployed stack.
         outputs: The stack's outputs.
         data_only: Logical ids, with their types, of resources that are remembered but do nothing here.
+        resources: Logical ids of everything that exists.
+        template: The template that was deployed.
+        last_event: Changes with every operation on the stack.
     """
 
     stack: str
@@ -90,6 +96,9 @@ class Deployment:
     bucket_policies: Mapping[str, tuple[Statement, ...]]
     outputs: Mapping[str, str]
     data_only: tuple[str, ...]
+    resources: tuple[str, ...] = ()
+    template: Mapping[str, Any] = field(default_factory=dict)
+    last_event: str = ""
 
 
 def load_deployments(state: Path) -> tuple[Deployment, ...]:
@@ -114,6 +123,9 @@ def load_deployments(state: Path) -> tuple[Deployment, ...]:
             functions={raw["arn"]: _function(folder, raw) for raw in snapshot["functions"]},
             outputs=snapshot["outputs"],
             data_only=tuple(snapshot["data_only"]),
+            resources=tuple(snapshot["resources"]),
+            template=json.loads((folder / TEMPLATE_NAME).read_text()),
+            last_event=snapshot["last_event"],
             **policies,
         )
         for folder, snapshot in snapshots

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
+from flask import Flask, Response, request
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -42,7 +45,7 @@ class Endpoint:
         self._server = make_server(
             "127.0.0.1",
             port,
-            DomainDispatcherApplication(create_backend_app),
+            DomainDispatcherApplication(_create_backend_app),
             threaded=True,
             request_handler=MotoRequestHandler,
         )
@@ -56,3 +59,20 @@ class Endpoint:
     def start(self) -> None:
         """Serve from a thread that ends with the process."""
         self._thread.start()
+
+
+def _create_backend_app(service: Any) -> Flask:
+    app = create_backend_app(service)
+    app.register_error_handler(NotImplementedError, _not_implemented)
+    return app
+
+
+def _not_implemented(error: Exception) -> Response:
+    # As AWS refuses an unknown operation; moto's status 500 has every SDK try again for half a minute.
+    message = f"The local AWS (moto) cannot do this: {error}"
+    if "X-Amz-Target" in request.headers:
+        body, content_type = json.dumps({"__type": "UnknownOperationException", "message": message}), "json"
+    else:
+        error_xml = f"<Error><Code>InvalidAction</Code><Message>{escape(message)}</Message></Error>"
+        body, content_type = f"<ErrorResponse>{error_xml}</ErrorResponse>", "xml"
+    return Response(body, status=400, content_type=f"application/{content_type}")

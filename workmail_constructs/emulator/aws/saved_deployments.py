@@ -18,7 +18,7 @@ from workmail_constructs.emulator.aws.cloudformation.stacks import (
     StackIdentity,
     all_stacks,
 )
-from workmail_constructs.emulator.aws.deployment import DEPLOYMENTS_FOLDER, SNAPSHOT_NAME
+from workmail_constructs.emulator.aws.deployment import DEPLOYMENTS_FOLDER, SNAPSHOT_NAME, TEMPLATE_NAME
 from workmail_constructs.emulator.aws.snapshot import take_snapshot
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class SavedDeployments:
             folder = self._folder(stack)
             for path, content in snapshots[stack.name].code.items():
                 _write(folder / path, content, replace=False)
+            _write(folder / TEMPLATE_NAME, json.dumps(stack.template_dict, default=str).encode())
             _write(folder / _REPLAY_NAME, json.dumps(_replay_data(stack)).encode())
             _write(folder / SNAPSHOT_NAME, json.dumps(snapshots[stack.name].content, indent=1).encode())
         self._kept -= {self._folder(stack) for stack in backend.local_stacks()}

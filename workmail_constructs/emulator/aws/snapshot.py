@@ -59,6 +59,8 @@ def take_snapshot(stack: LocalStack) -> Snapshot:
         "bucket_policies": _bucket_policies(stack),
         "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack.outputs or ()},
         "data_only": _data_only(stack),
+        "resources": sorted(stack.resource_map.made()),
+        "last_event": str(stack.events[-1].event_id),
     }
     return snapshot
 

@@ -84,7 +84,7 @@ def may_role_put_object(
     key: str,
     region: str,
 ) -> Access:
-    """Whether a role may put an object into its account's bucket: its own policies or the bucket's allow, none denies."""
+    """Whether a role may put an object into a bucket of its account: one side's policies allow it, neither's deny it."""
     resource = f"arn:aws:s3:::{bucket}/{key}"
     own = may_role(role_policies, role_arn=role_arn, action="s3:PutObject", resource=resource, region=region)
     of_bucket = evaluate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from dataclasses import dataclass
 from functools import wraps
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from workmail_constructs.emulator.aws.cloudformation.provider import ResourceRequest
+
+_log = logging.getLogger(__name__)
 
 # The server runs requests in threads, and the CDK CLI may deploy stacks concurrently; nested stacks lock again.
 _OPERATION = threading.RLock()
@@ -117,7 +120,7 @@ class LocalStack(Stack):
         try:
             self._bring_to_template()
         except Exception as error:  # whatever failed, the stack says so and is rolled back
-            self._fail("ROLLBACK_IN_PROGRESS", error)
+            self.fail("ROLLBACK_IN_PROGRESS", error)
             self._finish(self._remove_all, "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
             return
         self._succeed("CREATE_COMPLETE")
@@ -136,7 +139,7 @@ class LocalStack(Stack):
         try:
             self._bring_to_template()
         except Exception as error:  # whatever failed, the stack says so and is rolled back
-            self._fail("UPDATE_ROLLBACK_IN_PROGRESS", error)
+            self.fail("UPDATE_ROLLBACK_IN_PROGRESS", error)
             self._use(*before)
             self._finish(self._bring_to_template, "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED")
             return
@@ -184,7 +187,8 @@ class LocalStack(Stack):
         self.description = self.template_dict.get("Description")
         self._add_stack_event(status)
 
-    def _fail(self, status: str, error: Exception) -> None:
+    def fail(self, status: str, error: Exception) -> None:
+        """Tell why an operation failed."""
         self.status = status
         self.stack_status_reason = str(getattr(error, "message", None) or error)
         self._add_stack_event(status, resource_status_reason=self.stack_status_reason)
@@ -193,7 +197,7 @@ class LocalStack(Stack):
         try:
             work()
         except Exception as error:  # the status is how CloudFormation tells it
-            self._fail(bad, error)
+            self.fail(bad, error)
             return
         self.status = good
         self._add_stack_event(good)
@@ -219,6 +223,54 @@ class StackIdentity:
 
     stack_id: str
     names: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ResourceChange:
+    """A resource's change as DescribeChangeSet tells it; `cdk diff` leaves out properties that it does not name."""
+
+    action: str
+    logical_resource_id: str
+    physical_resource_id: str | None
+    resource_type: str
+    replacement: str | None
+    details: tuple[dict[str, Any], ...]
+
+
+class LocalChangeSet(ChangeSet):
+    """A change set that names the properties that change."""
+
+    stack: LocalStack
+
+    def diff(self) -> Any:
+        """What differs between the stack's template and this one."""
+        old = self.stack.template_dict.get("Resources", {})
+        new = self.template_dict["Resources"]
+        made = self.stack.resource_map.made()
+        changes = []
+        for name in (*new, *(name for name in old if name not in new)):
+            if name in old and name in new and old[name] == new[name]:
+                continue
+            action = "Add" if name not in old else "Remove" if name not in new else "Modify"
+            changes.append(
+                _ResourceChange(
+                    action=action,
+                    logical_resource_id=name,
+                    physical_resource_id=physical_id(*made[name]) if name in made else None,
+                    resource_type=(new.get(name) or old[name])["Type"],
+                    replacement="False" if action == "Modify" else None,
+                    details=tuple(_property_changes(old[name], new[name])) if action == "Modify" else (),
+                )
+            )
+        return changes
+
+
+def _property_changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    before, after = old.get("Properties", {}), new.get("Properties", {})
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            target = {"Attribute": "Properties", "Name": name, "RequiresRecreation": "Never"}
+            yield {"Target": target, "Evaluation": "Static", "ChangeSource": "DirectModification"}
 
 
 class StackListener(Protocol):
@@ -330,7 +382,7 @@ class LocalCloudFormation(CloudFormationBackend):
             stack.status = "REVIEW_IN_PROGRESS"
         self._submit(stack, template, parameters)
         self.stacks[stack.stack_id] = stack
-        change_set: ChangeSet = cast("Any", ChangeSet)(
+        change_set: LocalChangeSet = cast("Any", LocalChangeSet)(
             change_set_type=change_set_type,
             change_set_id=generate_changeset_id(change_set_name, self.region_name, self.account_id),
             change_set_name=change_set_name,
@@ -414,8 +466,14 @@ class LocalCloudFormation(CloudFormationBackend):
         return stack.stack_status_reason
 
     def _tell(self, stack: LocalStack) -> None:
-        if self.listener is not None:
+        if self.listener is None:
+            return
+        try:
             self.listener.stack_changed(stack)
+        except Exception as error:
+            # Success would be a lie: what cannot be read back, the local WorkMail does not run.
+            _log.exception("stack %s cannot be read back", stack.name)
+            stack.fail("UPDATE_FAILED" if stack.status.startswith("UPDATE") else "CREATE_FAILED", error)
 
     def _new_stack(self, name: str, parameters: dict[str, Any], **options: Any) -> LocalStack:
         identity = self.identities.get(name)
