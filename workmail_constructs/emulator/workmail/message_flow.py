@@ -114,19 +114,28 @@ class S3Objects:
 
     def __init__(self, endpoint: str, *, region: str) -> None:
         self._endpoint = endpoint.rstrip("/")
+        self._region = region
         # moto asks for a credential's scope and verifies no signature.
         scope = f"workmail/20260101/{region}/s3/aws4_request"
         self._headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
         self._session: aiohttp.ClientSession | None = None
 
+    async def make_bucket(self, name: str) -> None:
+        """Make a bucket, unless it is there; raises ObjectUnavailableError."""
+        region = self._region
+        body = (
+            f"<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+        )
+        async with self._open().put(f"{self._endpoint}/{name}", data="" if region == "us-east-1" else body) as response:
+            if response.status not in (200, 409):
+                raise ObjectUnavailableError(f"bucket {name} could not be made: status {response.status}")
+
     async def read(self, location: ObjectLocation) -> bytes:
         """Return the object's bytes; raises ObjectUnavailableError."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(headers=self._headers, trust_env=False)
         params = {"versionId": location.version} if location.version else {}
         url = f"{self._endpoint}/{location.bucket}/{location.key}"
         try:
-            async with self._session.get(url, params=params) as response:
+            async with self._open().get(url, params=params) as response:
                 if response.status != 200:
                     code = re.search(r"<Code>(\w+)</Code>", await response.text())
                     reason = code.group(1) if code else f"status {response.status}"
@@ -139,6 +148,11 @@ class S3Objects:
         """Close its connections."""
         if self._session is not None:
             await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(headers=self._headers, trust_env=False)
+        return self._session
 
 
 class MessageFlowService:

@@ -1,0 +1,49 @@
+"""`python -m workmail_constructs.emulator.workmail STATE`: run the local WorkMail until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from workmail_constructs.emulator.aws.server import DEFAULT_ACCOUNT
+from workmail_constructs.emulator.workmail.daemon import AlreadyRunningError, Settings, serve
+from workmail_flow.limits import WORKMAIL_REGIONS
+
+
+def main() -> int:
+    """Run it; the log goes to standard error and holds ids, never addresses or subjects."""
+    parser = argparse.ArgumentParser(prog="python -m workmail_constructs.emulator.workmail", description=__doc__)
+    parser.add_argument("state", type=Path, help="folder that everything is kept in")
+    parser.add_argument("--region", default="us-east-1", choices=WORKMAIL_REGIONS, help="of the organizations (L1)")
+    parser.add_argument("--account", default=DEFAULT_ACCOUNT, help="of everything deployed")
+    parser.add_argument("--time-scale", type=float, default=1.0, help="seconds of WorkMail's waiting in one second")
+    parser.add_argument("--smtp-port", type=int, default=0, help="0: the last run's, or any free one")
+    parser.add_argument("--submission-port", type=int, default=0, help="0: the last run's, or any free one")
+    parser.add_argument("--api-port", type=int, default=0, help="0: the last run's, or any free one")
+    parser.add_argument("--concurrency", type=int, default=8, help="functions that run at a time")
+    arguments = parser.parse_args()
+    if arguments.time_scale <= 0:
+        parser.error("--time-scale must be above 0")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = Settings(
+        region=arguments.region,
+        account=arguments.account,
+        time_scale=arguments.time_scale,
+        smtp_port=arguments.smtp_port,
+        submission_port=arguments.submission_port,
+        api_port=arguments.api_port,
+        concurrency=arguments.concurrency,
+    )
+    try:
+        asyncio.run(serve(arguments.state, settings))
+    except AlreadyRunningError as error:
+        print(error, file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

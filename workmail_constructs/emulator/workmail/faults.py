@@ -1,0 +1,205 @@
+"""Faults on demand: what goes wrong, for which rule, how often."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from pathlib import Path
+
+
+class FaultKind(StrEnum):
+    """What can be made to go wrong."""
+
+    FUNCTION_ERROR = "function-error"
+    TIMEOUT = "timeout"
+    CRASH = "crash"
+    MALFORMED_REPLY = "malformed-reply"
+    OVERSIZED_REPLY = "oversized-reply"
+    THROTTLE = "throttle"
+    PERMISSION_REMOVED = "permission-removed"
+    DUPLICATE_INVOCATION = "duplicate-invocation"
+    SLOW_CONTENT = "slow-content"
+    CONTENT_NOT_FOUND = "content-not-found"
+    FROZEN = "frozen"
+    REJECTED = "rejected"
+    S3_REFUSED = "s3-refused"
+
+
+INVOCATION_FAULTS = frozenset(
+    {
+        FaultKind.FUNCTION_ERROR,
+        FaultKind.TIMEOUT,
+        FaultKind.CRASH,
+        FaultKind.MALFORMED_REPLY,
+        FaultKind.OVERSIZED_REPLY,
+        FaultKind.THROTTLE,
+        FaultKind.PERMISSION_REMOVED,
+        FaultKind.DUPLICATE_INVOCATION,
+    }
+)
+GET_FAULTS = frozenset({FaultKind.SLOW_CONTENT, FaultKind.CONTENT_NOT_FOUND})
+PUT_FAULTS = frozenset({FaultKind.SLOW_CONTENT, FaultKind.FROZEN, FaultKind.REJECTED, FaultKind.S3_REFUSED})
+
+_KEYS = ("fault", "rule", "times", "messages", "after", "seconds")
+
+
+class FaultPlanError(ValueError):
+    """A fault plan that cannot be read; the message names every problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault.
+
+    Args:
+        fault: What goes wrong.
+        rule: Name of the only rule it concerns; None for every rule.
+        times: After so many occurrences it is over; None for never. A retry is another occurrence.
+        messages: It befalls so many messages, every attempt of theirs; None for all.
+        after: Occasions that go well first.
+        seconds: How long `slow-content` waits.
+    """
+
+    fault: FaultKind
+    rule: str | None = None
+    times: int | None = None
+    messages: int | None = None
+    after: int = 0
+    seconds: float = 5.0
+
+    @classmethod
+    def from_json(cls, raw: object) -> Fault:
+        """Read one entry of a plan; raises FaultPlanError that names every problem."""
+        if isinstance(raw, str):
+            raw = {"fault": raw}
+        if not isinstance(raw, dict):
+            raise FaultPlanError(f"a fault is an object or its name, found {raw!r}")
+        problems = [f"{key}: unknown; allowed are {', '.join(_KEYS)}" for key in raw if key not in _KEYS]
+        kind = raw.get("fault")
+        if kind not in set(FaultKind):
+            problems.append(f"fault: found {kind!r}; allowed are {', '.join(FaultKind)}")
+        for key, low in (("times", 1), ("messages", 1), ("after", 0)):
+            value = raw.get(key)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < low):
+                problems.append(f"{key}: found {value!r}; allowed is a whole number from {low}")
+        seconds = raw.get("seconds", 5.0)
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= 900:
+            problems.append(f"seconds: found {seconds!r}; allowed is a number from 0 to 900")
+        if not isinstance(raw.get("rule"), str | None):
+            problems.append(f"rule: found {raw.get('rule')!r}; allowed is a rule's name")
+        if problems:
+            raise FaultPlanError("; ".join(problems))
+        return cls(
+            FaultKind(str(kind)),
+            raw.get("rule"),
+            raw.get("times"),
+            raw.get("messages"),
+            raw.get("after") or 0,
+            float(seconds),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry, without what is at its default."""
+        return {key: value for key, value in asdict(self).items() if value not in (None, 0)}
+
+
+@dataclass(slots=True)
+class _Active:
+    fault: Fault
+    passed: int
+    hits: int
+    flows: set[str]
+
+
+class FaultPlan:
+    """The faults in force, in order: of those that concern an occasion the first one befalls it.
+
+    The plan and how much of it is used up are kept in a file, so that a restart changes nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._active: list[_Active] = []
+        if path.exists():
+            for raw in json.loads(path.read_text()):
+                state = raw.pop("used")
+                self._active.append(_Active(Fault.from_json(raw), state["passed"], state["hits"], set(state["flows"])))
+
+    def replace(self, faults: Iterable[Fault]) -> None:
+        """Put other faults in force."""
+        self._active = [_Active(fault, 0, 0, set()) for fault in faults]
+        self._save()
+
+    def add(self, fault: Fault) -> None:
+        """Put one more fault in force."""
+        self._active.append(_Active(fault, 0, 0, set()))
+        self._save()
+
+    def take(self, kinds: Collection[FaultKind], *, rule: str | None, flow_id: str) -> Fault | None:
+        """Return the fault that befalls this occasion, used up by one, or None."""
+        for active in self._active:
+            fault = active.fault
+            if fault.fault not in kinds or fault.rule not in (None, rule):
+                continue
+            if fault.times is not None and active.hits >= fault.times:
+                continue
+            if active.passed < fault.after:
+                active.passed += 1
+                self._save()
+                continue
+            if fault.messages is not None and flow_id not in active.flows:
+                if len(active.flows) >= fault.messages:
+                    continue
+                active.flows.add(flow_id)
+            active.hits += 1
+            self._save()
+            return fault
+        return None
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return every fault with how often it has struck."""
+        return [active.fault.to_json() | {"hits": active.hits} for active in self._active]
+
+    def _save(self) -> None:
+        plan = [
+            active.fault.to_json()
+            | {"used": {"passed": active.passed, "hits": active.hits, "flows": sorted(active.flows)}}
+            for active in self._active
+        ]
+        unfinished = self._path.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps(plan))
+        unfinished.replace(self._path)
+
+
+def read_fault_plan(text: str, *, parse: Callable[[str], object] = json.loads) -> tuple[Fault, ...]:
+    """Read a plan: a list of faults, or an object with the list under `faults`.
+
+    Args:
+        text: The plan.
+        parse: Of JSON, or of YAML.
+
+    Raises:
+        FaultPlanError: It is not a plan; every problem is named.
+    """
+    try:
+        raw = parse(text)
+    except ValueError as error:
+        raise FaultPlanError(f"not readable: {error}") from None
+    entries = raw.get("faults") if isinstance(raw, dict) else raw
+    if not isinstance(entries, list):
+        raise FaultPlanError('a fault plan is a list of faults, or {"faults": [...]}')
+    faults: list[Fault] = []
+    problems: list[str] = []
+    for position, entry in enumerate(entries):
+        try:
+            faults.append(Fault.from_json(entry))
+        except FaultPlanError as error:
+            problems.append(f"faults[{position}]: {error}")
+    if problems:
+        raise FaultPlanError("\n".join(problems))
+    return tuple(faults)
