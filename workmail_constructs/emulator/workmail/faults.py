@@ -75,37 +75,37 @@ class Fault:
     @classmethod
     def from_json(cls, raw: object) -> Fault:
         """Read one entry of a plan; raises FaultPlanError that names every problem."""
-        if isinstance(raw, str):
-            raw = {"fault": raw}
-        if not isinstance(raw, dict):
+        if not isinstance(raw, dict | str):
             raise FaultPlanError(f"a fault is an object or its name, found {raw!r}")
-        problems = [f"{key}: unknown; allowed are {', '.join(_KEYS)}" for key in raw if key not in _KEYS]
-        kind = raw.get("fault")
+        entry: dict[str, Any] = {"fault": raw} if isinstance(raw, str) else raw
+        problems = [f"{key}: unknown; allowed are {', '.join(_KEYS)}" for key in entry if key not in _KEYS]
+        kind = entry.get("fault")
         if kind not in set(FaultKind):
             problems.append(f"fault: found {kind!r}; allowed are {', '.join(FaultKind)}")
         for key, low in (("times", 1), ("messages", 1), ("after", 0)):
-            value = raw.get(key)
+            value = entry.get(key)
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < low):
                 problems.append(f"{key}: found {value!r}; allowed is a whole number from {low}")
-        seconds = raw.get("seconds", 5.0)
+        seconds = entry.get("seconds", 5.0)
         if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= 900:
             problems.append(f"seconds: found {seconds!r}; allowed is a number from 0 to 900")
-        if not isinstance(raw.get("rule"), str | None):
-            problems.append(f"rule: found {raw.get('rule')!r}; allowed is a rule's name")
+        if not isinstance(entry.get("rule"), str | None):
+            problems.append(f"rule: found {entry.get('rule')!r}; allowed is a rule's name")
         if problems:
             raise FaultPlanError("; ".join(problems))
         return cls(
             FaultKind(str(kind)),
-            raw.get("rule"),
-            raw.get("times"),
-            raw.get("messages"),
-            raw.get("after") or 0,
+            entry.get("rule"),
+            entry.get("times"),
+            entry.get("messages"),
+            entry.get("after") or 0,
             float(seconds),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry, without what is at its default."""
-        return {key: value for key, value in asdict(self).items() if value not in (None, 0)}
+        unneeded = () if self.fault is FaultKind.SLOW_CONTENT else ("seconds",)
+        return {key: value for key, value in asdict(self).items() if value not in (None, 0) and key not in unneeded}
 
 
 @dataclass(slots=True)

@@ -99,6 +99,12 @@ class HandlerFolder:
         unfinished.write_text(json.dumps(fields, indent=2))
         unfinished.replace(target)
 
+    @staticmethod
+    def forget_all(state: Path) -> None:
+        """Take every handler folder out of place."""
+        for path in (state / HANDLERS).glob("*.json"):
+            path.unlink()
+
     @classmethod
     def load_all(cls, state: Path) -> tuple[HandlerFolder, ...]:
         """Return every handler folder in place, by name; one whose folder is gone is in place no more."""

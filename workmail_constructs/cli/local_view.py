@@ -1,0 +1,199 @@
+"""How `workmail-flow local` shows things to people."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from workmail_constructs.emulator.workmail.client import ApiFailedError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from workmail_constructs.emulator.workmail.client import Client
+    from workmail_constructs.emulator.workmail.process import Daemon
+
+_LIVE_ROWS = 20
+_REFRESH_S = 1.0
+_NO_TERMINAL_WIDTH = 160
+
+
+def endpoints(daemon: Daemon, heading: str) -> str:
+    """Return where it listens, and with what the submission port is opened."""
+    ready = daemon.ready
+    login = f"user {ready['submission_user']}, password {ready['submission_password']}"
+    return "\n".join(
+        [
+            f"{heading} Process {ready['pid']}, state in {daemon.state}",
+            f"SMTP inbound    {ready['smtp']}",
+            f"submission      {ready['submission']}, {login} (outbound)",
+            f"HTTP API        {ready['api']}/v1",
+            f"AWS endpoint    {ready['aws_endpoint']} ({ready['region']}, account {ready['account']})",
+        ]
+    )
+
+
+def status_lines(daemon: Daemon, found: dict[str, Any]) -> str:
+    """Return what `status` shows."""
+    lines = [endpoints(daemon, "Running.")]
+    lines.append(f"stacks          {', '.join(found['stacks']) or 'none; deploy with `workmail-flow local deploy`'}")
+    for organization in found["organizations"]:
+        domains = ", ".join(organization["domains"]) or "any domain"
+        lines.append(f"organization    {organization['organizationId']}: {domains}; {organization['rules']} rules")
+    counts = found["counts"]
+    lines.append(f"messages        {counts['messages']}, in flight {found['inFlight']}, held {counts['held']}")
+    if found["faults"]:
+        lines.append(f"faults          {found['faults']} in force: see `workmail-flow local faults list`")
+    return "\n".join(lines)
+
+
+def print_rich(renderable: RenderableType) -> None:
+    """Print for a terminal of its width, or wide enough for a file."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_NO_TERMINAL_WIDTH)
+    console.print(renderable)
+
+
+def message_table(messages: list[dict[str, Any]]) -> Table:
+    """Return the messages with one row a recipient."""
+    table = Table("id", "received", "from", "recipient", "subject", "rule", "action", "state")
+    for message in messages:
+        for position, one in enumerate(message["recipients"]):
+            first = position == 0
+            table.add_row(
+                Text(message["id"][:8] if first else ""),
+                Text(message["receivedAt"][11:19] if first else ""),
+                Text((message["mailFrom"] or "<>") if first else ""),
+                Text(one["recipient"]),
+                Text(message["subject"][:40] if first else ""),
+                Text(one["rule"] or "none"),
+                Text(one["action"] or "…"),
+                Text(message["state"] if first else ""),
+            )
+    return table
+
+
+def outcome_table(message: dict[str, Any]) -> Table:
+    """Return what became of each recipient, and why."""
+    table = Table("recipient", "rule", "action", "why", "where", show_lines=False)
+    for one in message["recipients"]:
+        added = " (added, Bcc)" if one["added"] else ""
+        table.add_row(
+            Text(one["recipient"] + added),
+            Text(one["rule"] or "none matched"),
+            Text(one["action"] or "undecided"),
+            Text(one["why"]),
+            Text(_where(one)),
+        )
+    return table
+
+
+def print_outcome(message: dict[str, Any], changes: list[str]) -> None:
+    """Print what `send` shows of one message."""
+    print_rich(Text(f"{message['file']}: message {message['id']}, {message['state']}"))
+    print_rich(outcome_table(message))
+    for flow in message["flows"]:
+        for attempt in flow["attempts"]:
+            if attempt["outcome"] != "replied":
+                print_rich(Text(f"attempt {attempt['number']}: {_attempt_line(attempt)}"))
+            for finding in attempt["findings"]:
+                print_rich(Text(f"attempt {attempt['number']}: found: {finding}"))
+    for change in changes:
+        print_rich(Text(change))
+
+
+def print_detail(message: dict[str, Any], changes: list[str]) -> None:
+    """Print everything about a message."""
+    print_rich(Text(f"message {message['id']}, {message['state']}"))
+    print_rich(
+        Text(
+            f"{message['direction'].lower()}, {message['source']}, {message['receivedAt']}, {message['size']:,} bytes, "
+            f"from {message['mailFrom'] or '<>'}"
+        )
+    )
+    print_rich(outcome_table(message))
+    for flow in message["flows"]:
+        print_rich(Text(f"rule {flow['rule']['name'] if flow['rule'] else 'none'}", style="bold"))
+        for recipient, why in flow["why"].items():
+            print_rich(Text(f"  {recipient}: {why['reason']}"))
+            for lost in why["lost"]:
+                print_rich(Text(f"    not {lost['rule']}: {lost['reason']}"))
+        if flow["heldBecause"]:
+            print_rich(Text(f"held: {flow['heldBecause']}", style="bold"))
+        if flow["event"]:
+            print_rich(Text("event:"))
+            print_rich(Text(json.dumps(flow["event"], indent=2, ensure_ascii=False)))
+        for attempt in flow["attempts"]:
+            print_rich(Text(f"attempt {attempt['number']}: {_attempt_line(attempt)}", style="bold"))
+            for finding in attempt["findings"]:
+                print_rich(Text(f"  found: {finding}"))
+            if attempt["reply"] is not None:
+                print_rich(Text("  reply: " + json.dumps(attempt["reply"], ensure_ascii=False)[:4000]))
+            for line in attempt["log"].splitlines():
+                print_rich(Text(f"  | {line}"))
+        if flow["failureRecord"]:
+            kept = flow["failureRecord"]
+            sent = kept["prevented"] or "sent"
+            print_rich(Text(f"on-failure destination {kept['destination']}: {sent}"))
+    for change in changes:
+        print_rich(Text(change))
+
+
+def changes_of(client: Client, message: dict[str, Any]) -> list[str]:
+    """Return, for each flow whose delivered content was updated, what changed."""
+    changes = []
+    for flow in message["flows"]:
+        if flow["deliveredUpdate"]:
+            from workmail_constructs.emulator.message_diff import diff_messages
+
+            before = client.content(flow["messageId"], version="original")
+            after = client.content(flow["messageId"])
+            changes.append(diff_messages(before, after))
+    return changes
+
+
+def watch(daemon: Daemon) -> None:
+    """Show the newest messages, renewed as things happen, until Ctrl-C or the end of the local WorkMail."""
+    happened: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def listen() -> None:
+        with suppress(OSError, ValueError):
+            for _ in daemon.client.events():
+                happened.put(None)
+
+    threading.Thread(target=listen, daemon=True).start()
+    with suppress(KeyboardInterrupt, ApiFailedError), Live(refresh_per_second=8) as live:
+        while True:
+            newest = daemon.client.get("/v1/messages", limit=_LIVE_ROWS)["messages"]
+            status = daemon.client.get("/v1/status")
+            counts = status["counts"]
+            heading = (
+                f"{counts['messages']} messages, {status['inFlight']} in flight, {counts['held']} held; "
+                f"stacks: {', '.join(status['stacks']) or 'none'}; Ctrl-C ends this view only"
+            )
+            live.update(Group(Text(heading), message_table(newest)))
+            with suppress(queue.Empty):
+                happened.get(timeout=_REFRESH_S)
+                while not happened.empty():
+                    happened.get()
+
+
+def _where(outcome: dict[str, Any]) -> str:
+    if outcome["action"] == "BOUNCE":
+        return f"bounced; notification in {outcome['place']}" if outcome["place"] else "bounced; nobody to notify"
+    return outcome["place"] or ("nowhere" if outcome["action"] == "DROP" else "")
+
+
+def _attempt_line(attempt: dict[str, Any]) -> str:
+    error = ": ".join(filter(None, (attempt["errorType"], attempt["error"])))
+    fault = f" (injected fault {attempt['fault']})" if attempt["fault"] else ""
+    return f"{attempt['outcome']} after {attempt['durationS']:.3f} s{fault}{'; ' + error if error else ''}"
