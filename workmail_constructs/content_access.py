@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 from weakref import WeakKeyDictionary
 
 from aws_cdk import Duration
@@ -18,13 +18,18 @@ from workmail_flow.limits import BUCKET_NAME_PATTERN
 
 if TYPE_CHECKING:
     from aws_cdk import Stack
-    from aws_cdk.aws_kms import IKey
-    from aws_cdk.aws_s3 import IBucket
+    from aws_cdk.aws_iam import IPrincipal
+    from aws_cdk.aws_kms import IKey, Key
+    from aws_cdk.aws_s3 import BucketBase, IBucket
     from constructs import Construct, IConstruct
 
     from workmail_constructs.organization import WorkMailOrganization
     from workmail_constructs.regions import Environment
     from workmail_flow.vocabulary import FlowDirection
+
+    # To pyright the classes are not quite the interfaces they implement.
+    AnyBucket = IBucket | BucketBase
+    AnyKey = IKey | Key
 
 BUCKET_VARIABLE: Final = "WORKMAIL_MESSAGE_BUCKET"
 """The environment variable in which the handler finds the bucket for updated messages."""
@@ -49,7 +54,7 @@ _ACTIONS: Final = {
 
 # A statement is immutable once a role has it; rules of one stack share it to save calls into Node.js.
 _STATEMENTS: Final[WeakKeyDictionary[Stack, dict[tuple[str, ContentAccess], PolicyStatement]]] = WeakKeyDictionary()
-_READABLE: Final[WeakKeyDictionary[IBucket, set[str]]] = WeakKeyDictionary()
+_READABLE: Final[WeakKeyDictionary[AnyBucket, set[str]]] = WeakKeyDictionary()
 
 
 def content_statements(
@@ -67,17 +72,17 @@ def content_statements(
     return [statement]
 
 
-def put_statement(bucket: IBucket) -> PolicyStatement:
+def put_statement(bucket: AnyBucket) -> PolicyStatement:
     """Return a function's right on the bucket for updated messages: to put, and nothing more."""
     return PolicyStatement(actions=["s3:PutObject"], resources=[bucket.arn_for_objects("*")])
 
 
-def key_statement(key: IKey) -> PolicyStatement:
+def key_statement(key: AnyKey) -> PolicyStatement:
     """Return a function's right on the key of that bucket: what S3 needs of the caller to encrypt an object."""
     return PolicyStatement(actions=["kms:GenerateDataKey"], resources=[key.key_arn])
 
 
-def new_message_bucket(scope: Construct, *, key: IKey | None) -> Bucket:
+def new_message_bucket(scope: Construct, *, key: AnyKey | None) -> Bucket:
     """Make a bucket for updated messages: TLS only, encrypted, closed to the public, versioned, empty after a day.
 
     It is kept when its stack is deleted, as CDK keeps buckets, since mail in transit may still need it.
@@ -87,7 +92,7 @@ def new_message_bucket(scope: Construct, *, key: IKey | None) -> Bucket:
         scope,
         "MessageBucket",
         encryption=BucketEncryption.KMS if key else BucketEncryption.S3_MANAGED,
-        encryption_key=key,
+        encryption_key=cast("IKey | None", key),
         bucket_key_enabled=True if key else None,
         block_public_access=BlockPublicAccess.BLOCK_ALL,
         enforce_ssl=True,
@@ -104,7 +109,7 @@ def new_message_bucket(scope: Construct, *, key: IKey | None) -> Bucket:
     )
 
 
-def let_workmail_read(bucket: IBucket, *, organization: WorkMailOrganization, environment: Environment) -> None:
+def let_workmail_read(bucket: AnyBucket, *, organization: WorkMailOrganization, environment: Environment) -> None:
     """Let WorkMail read a bucket's objects on behalf of one organization, under the documented conditions (C5).
 
     The bucket's own key, if it has one, lets WorkMail decrypt them. Done once for each bucket and organization. Where
@@ -114,12 +119,13 @@ def let_workmail_read(bucket: IBucket, *, organization: WorkMailOrganization, en
     if organization.organization_arn in readable:
         return
     readable.add(organization.organization_arn)
-    principal = f"workmail.{environment.region}.amazonaws.com"
+    service = f"workmail.{environment.region}.amazonaws.com"
+    workmail = cast("IPrincipal", ServicePrincipal(service))  # it is one, but for a parameter's name
     resources = bucket.arn_for_objects("*")
     added = bucket.add_to_resource_policy(
         PolicyStatement(
             effect=Effect.ALLOW,
-            principals=[ServicePrincipal(principal)],
+            principals=[workmail],
             actions=["s3:GetObject", "s3:GetObjectVersion"],
             resources=[resources],
             conditions={
@@ -134,7 +140,7 @@ def let_workmail_read(bucket: IBucket, *, organization: WorkMailOrganization, en
             bucket,
             "WorkMailBucketPolicy",
             found="an imported bucket for updated messages, whose policy CDK cannot change",
-            allowed=f"a bucket whose policy lets {_shown(principal)} do s3:GetObject and s3:GetObjectVersion on its "
+            allowed=f"a bucket whose policy lets {_shown(service)} do s3:GetObject and s3:GetObjectVersion on its "
             "objects, with aws:SourceAccount, aws:SecureTransport and aws:SourceArn (C5); without it WorkMail answers "
             "InvalidContentLocation",
             remedy="add that statement where the bucket is defined, or leave message_bucket out to get a bucket",
@@ -144,7 +150,7 @@ def let_workmail_read(bucket: IBucket, *, organization: WorkMailOrganization, en
         return
     added = key.add_to_resource_policy(
         PolicyStatement(
-            principals=[ServicePrincipal(principal)],
+            principals=[workmail],
             actions=["kms:Decrypt"],
             resources=["*"],
             conditions={
@@ -161,12 +167,12 @@ def let_workmail_read(bucket: IBucket, *, organization: WorkMailOrganization, en
             bucket,
             "WorkMailKeyPolicy",
             found="a bucket for updated messages with an imported KMS key, whose policy CDK cannot change",
-            allowed=f"a key whose policy lets {_shown(principal)} do kms:Decrypt through S3 for this account",
+            allowed=f"a key whose policy lets {_shown(service)} do kms:Decrypt through S3 for this account",
             remedy="add that statement where the key is defined",
         )
 
 
-def check_message_bucket(scope: IConstruct, bucket: IBucket) -> None:
+def check_message_bucket(scope: IConstruct, bucket: AnyBucket) -> None:
     """Report a bucket, made elsewhere, whose name WorkMail does not take (C6)."""
     name = bucket.bucket_name
     if is_known(name) and not re.fullmatch(BUCKET_NAME_PATTERN, name):
@@ -179,6 +185,6 @@ def check_message_bucket(scope: IConstruct, bucket: IBucket) -> None:
         )
 
 
-def _shown(principal: str) -> str:
-    """Spell a principal for a message, in which a token would be unreadable."""
-    return principal if is_known(principal) else "workmail.${AWS::Region}.amazonaws.com"
+def _shown(service: str) -> str:
+    """Spell a service principal for a message, in which a token would be unreadable."""
+    return service if is_known(service) else "workmail.${AWS::Region}.amazonaws.com"

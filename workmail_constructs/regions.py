@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary, WeakSet
 
-from aws_cdk import Aws, CfnRule, CfnRuleAssertion, Fn, Stack
+from aws_cdk import CfnRule, CfnRuleAssertion, Fn, NestedStack, Stack
 
 from workmail_constructs.problems import add_problem
 from workmail_flow.limits import WORKMAIL_REGIONS
@@ -27,6 +28,7 @@ class Environment:
 _STACK_OF: Final[WeakKeyDictionary[IConstruct, Stack]] = WeakKeyDictionary()
 _ENVIRONMENT_OF: Final[WeakKeyDictionary[Stack, Environment]] = WeakKeyDictionary()
 _GUARDED: Final[WeakSet[Stack]] = WeakSet()
+_ASSERTED: Final[WeakKeyDictionary[Stack, set[str]]] = WeakKeyDictionary()
 
 
 def stack_of(scope: IConstruct) -> Stack:
@@ -75,13 +77,13 @@ def guard_region(stack: Stack) -> None:
                 "Region only (L1, L2)",
                 remedy="give the stack env=Environment(region=…) with the Region of the organization",
             )
-    elif parent := stack.nested_stack_parent:
-        guard_region(parent)
+    elif isinstance(stack, NestedStack) and stack.nested_stack_parent:
+        guard_region(stack.nested_stack_parent)
     else:
         _assert_first(
             stack,
             "WorkMailRegion",
-            Fn.condition_contains(list(WORKMAIL_REGIONS), Aws.REGION),
+            _is_workmail_region(region),
             f"WorkMail exists in {', '.join(WORKMAIL_REGIONS)} only: deploy this stack in the organization's Region",
         )
 
@@ -101,10 +103,7 @@ def guard_place(scope: IConstruct, stack: Stack, *, what: str, region: str, acco
         remedy: What to do.
     """
     own = environment_of(stack)
-    for place, found, here, pseudo in (
-        ("Region", region, own.region, Aws.REGION),
-        ("account", account, own.account, Aws.ACCOUNT_ID),
-    ):
+    for place, found, here in (("Region", region, own.region), ("account", account, own.account)):
         if found == here or not is_known(found):
             continue
         if is_known(here):
@@ -119,13 +118,20 @@ def guard_place(scope: IConstruct, stack: Stack, *, what: str, region: str, acco
             _assert_first(
                 stack,
                 f"WorkMail{place.capitalize()}{found}",
-                Fn.condition_equals(pseudo, found),
+                Fn.condition_equals(here, found),
                 f"The stack's Run Lambda rules are for {place} {found}: deploy it there",
             )
 
 
+@cache
+def _is_workmail_region(region: str) -> ICfnRuleConditionExpression:
+    return Fn.condition_contains(list(WORKMAIL_REGIONS), region)
+
+
 def _assert_first(stack: Stack, name: str, condition: ICfnRuleConditionExpression, otherwise: str) -> None:
-    while parent := stack.nested_stack_parent:
-        stack = parent
-    if stack.node.try_find_child(name) is None:
+    while isinstance(stack, NestedStack) and stack.nested_stack_parent:
+        stack = stack.nested_stack_parent
+    names = _ASSERTED.setdefault(stack, set())
+    if name not in names:
+        names.add(name)
         CfnRule(stack, name, assertions=[CfnRuleAssertion(assert_=condition, assert_description=otherwise)])

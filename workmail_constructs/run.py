@@ -46,9 +46,9 @@ class Run:
         Raises:
             ValueError: The rule timeout is out of that range.
         """
-        minutes: float = RULE_TIMEOUT_MINUTES
+        minutes = float(RULE_TIMEOUT_MINUTES)
         if rule_timeout is not None:
-            minutes = rule_timeout.to_minutes(integral=False)
+            minutes = float(rule_timeout.to_minutes(integral=False))
             if not minutes.is_integer() or not 0 <= minutes <= MAX_RULE_TIMEOUT_MINUTES:
                 raise ValueError(
                     f"rule_timeout: found {minutes:g} minutes; a rule timeout is 0 to {MAX_RULE_TIMEOUT_MINUTES} whole "

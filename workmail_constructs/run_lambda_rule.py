@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack, cast
 from weakref import WeakKeyDictionary
 
 import jsii
 from aws_cdk import CfnOutput, Duration
 from aws_cdk.aws_iam import IGrantable, IPrincipal
-from aws_cdk.aws_lambda import Alias, Architecture, CfnPermission, Function, FunctionBase, Runtime, Version
+from aws_cdk.aws_lambda import Alias, Architecture, CfnPermission, Function, Runtime, Version
 from aws_cdk.aws_lambda_destinations import SqsDestination
 from aws_cdk.aws_logs import LogGroup, RetentionDays
 from aws_cdk.aws_sqs import Queue, QueueEncryption
@@ -40,15 +40,17 @@ if TYPE_CHECKING:
     from aws_cdk import Stack
     from aws_cdk.aws_cloudwatch import Metric, Unit
     from aws_cdk.aws_iam import IRole, PolicyStatement
-    from aws_cdk.aws_kms import IKey
-    from aws_cdk.aws_lambda import IFunction
+    from aws_cdk.aws_lambda import FunctionBase, IDestination, IFunction
     from aws_cdk.aws_logs import ILogGroup
-    from aws_cdk.aws_s3 import IBucket
     from aws_cdk.aws_sqs import IQueue
 
+    from workmail_constructs.content_access import AnyBucket, AnyKey
     from workmail_constructs.organization import WorkMailOrganization
     from workmail_constructs.rule_code import RuleCode
     from workmail_constructs.run import Run
+
+    # To pyright the classes are not quite the interfaces they implement.
+    AnyFunction = IFunction | FunctionBase
 
 
 class MetricOptions(TypedDict, total=False):
@@ -90,11 +92,11 @@ class RunLambdaRule(Construct):
     an output the ARN to paste in the console.
     """
 
-    function: IFunction
+    function: AnyFunction
     """The function: the one made here, or the function, version or alias that was given."""
     invoke_permission: CfnPermission
     """What lets WorkMail invoke it; rules of one organization that share a function share the permission."""
-    message_bucket: IBucket | None
+    message_bucket: AnyBucket | None
     """Where updated messages are put for WorkMail to read; None without `ContentAccess.UPDATE`."""
     on_failure_queue: IQueue | None
     """Where events go whose asynchronous function failed for good; None for synchronous rules, and for a function that
@@ -117,14 +119,14 @@ class RunLambdaRule(Construct):
         direction: FlowDirection,
         run: Run,
         code: RuleCode | None = None,
-        function: IFunction | FunctionBase | None = None,
+        function: AnyFunction | None = None,
         content_access: ContentAccess = ContentAccess.NONE,
         senders: Sequence[str] = ("*",),
         destinations: Sequence[str] = ("*",),
         name: str | None = None,
         acknowledge: Mapping[str, str] | None = None,
-        message_bucket: IBucket | None = None,
-        message_key: IKey | None = None,
+        message_bucket: AnyBucket | None = None,
+        message_key: AnyKey | None = None,
         **function_options: Unpack[FunctionOptions],
     ) -> None:
         """Make the rule.
@@ -238,7 +240,7 @@ class RunLambdaRule(Construct):
             remedy="put the rule into a stack of the organization's Region and account, or name another organization",
         )
 
-    def _bucket(self, access: ContentAccess, given: IBucket | None, key: IKey | None) -> IBucket | None:
+    def _bucket(self, access: ContentAccess, given: AnyBucket | None, key: AnyKey | None) -> AnyBucket | None:
         if access is not ContentAccess.UPDATE:
             return None
         if given is not None:
@@ -267,7 +269,7 @@ class RunLambdaRule(Construct):
         environment = dict(options.get("environment", {}))
         if self.message_bucket is not None:
             environment[BUCKET_VARIABLE] = self.message_bucket.bucket_name
-        self.on_failure_queue = None if run.is_synchronous else self._new_on_failure_queue()
+        queue = self.on_failure_queue = None if run.is_synchronous else self._new_on_failure_queue()
         self.log_group = LogGroup(self, "LogGroup", retention=options.get("log_retention", defaults.LOG_RETENTION))
         self.function = Function(
             self,
@@ -282,10 +284,10 @@ class RunLambdaRule(Construct):
             description=options.get("description"),
             environment=environment or None,
             initial_policy=statements or None,
-            on_failure=self.on_failure_queue and SqsDestination(self.on_failure_queue),
+            on_failure=None if queue is None else _destination(queue),
         )
 
-    def _take_function(self, function: IFunction, *, run: Run, statements: list[PolicyStatement]) -> None:
+    def _take_function(self, function: AnyFunction, *, run: Run, statements: list[PolicyStatement]) -> None:
         self.function = function
         self.log_group = None
         self.on_failure_queue = None
@@ -320,7 +322,7 @@ class RunLambdaRule(Construct):
                 "asynchronously",
             )
 
-    def _keep_failed_events(self, function: IFunction, made_here: Function | None) -> None:
+    def _keep_failed_events(self, function: AnyFunction, made_here: Function | None) -> None:
         if function.node.try_find_child("EventInvokeConfig") is not None:
             return
         if made_here is not None and (made_here.dead_letter_queue or made_here.dead_letter_topic):
@@ -336,7 +338,7 @@ class RunLambdaRule(Construct):
             )
             return
         self.on_failure_queue = self._new_on_failure_queue()
-        function.configure_async_invoke(on_failure=SqsDestination(self.on_failure_queue))
+        function.configure_async_invoke(on_failure=_destination(self.on_failure_queue))
 
     def _new_on_failure_queue(self) -> Queue:
         return Queue(
@@ -347,7 +349,7 @@ class RunLambdaRule(Construct):
             retention_period=_on_failure_retention(),
         )
 
-    def _grant(self, function: IFunction, statements: list[PolicyStatement]) -> None:
+    def _grant(self, function: AnyFunction, statements: list[PolicyStatement]) -> None:
         role = function.role
         added = [role is not None and role.add_to_principal_policy(each).statement_added for each in statements]
         if not all(added):
@@ -361,7 +363,7 @@ class RunLambdaRule(Construct):
                 "(Function.from_function_attributes)",
             )
 
-    def _tell_bucket(self, made_here: Function | None, bucket: IBucket) -> None:
+    def _tell_bucket(self, made_here: Function | None, bucket: AnyBucket) -> None:
         if made_here is not None:
             made_here.add_environment(BUCKET_VARIABLE, bucket.bucket_name)
         else:
@@ -390,7 +392,7 @@ class RunLambdaRule(Construct):
 
 
 # By function, then by the stack and the organization that a permission is for.
-_PERMISSIONS: Final[WeakKeyDictionary[IFunction, dict[tuple[Stack, str], CfnPermission]]] = WeakKeyDictionary()
+_PERMISSIONS: Final[WeakKeyDictionary[AnyFunction, dict[tuple[Stack, str], CfnPermission]]] = WeakKeyDictionary()
 
 
 @cache
@@ -413,13 +415,17 @@ def _on_failure_retention() -> Duration:
     return Duration.days(defaults.ON_FAILURE_RETENTION_DAYS)
 
 
+def _destination(queue: Queue) -> IDestination:
+    return cast("IDestination", SqsDestination(queue))  # it is one, but for a parameter's name
+
+
 def _default_timeout(run: Run) -> Duration:
     return _seconds(
         defaults.SYNCHRONOUS_TIMEOUT_SECONDS if run.is_synchronous else defaults.ASYNCHRONOUS_TIMEOUT_SECONDS
     )
 
 
-def _function_behind(function: IFunction) -> Function | None:
+def _function_behind(function: AnyFunction) -> Function | None:
     """Return the function that a function, version or alias is of, if this app makes it."""
     if isinstance(function, Alias):
         function = function.version
@@ -433,10 +439,10 @@ def _check_arguments(
     *,
     run: Run,
     code: RuleCode | None,
-    function: IFunction | None,
+    function: AnyFunction | None,
     content_access: ContentAccess,
-    message_bucket: IBucket | None,
-    message_key: IKey | None,
+    message_bucket: AnyBucket | None,
+    message_key: AnyKey | None,
     function_options: FunctionOptions,
 ) -> None:
     problems = []
