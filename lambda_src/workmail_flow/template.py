@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from workmail_flow.rules import FlowRule, RuleSet
+from workmail_flow.rules import RuleSet
 
 METADATA_KEY: Final = "WorkMailEmailFlow"
 METADATA_VERSION: Final = 1
@@ -34,7 +34,7 @@ class DeclaredRules:
     rules: RuleSet
 
 
-def rules_metadata(declared: Sequence[DeclaredRules]) -> dict[str, object]:
+def rules_metadata(declared: Sequence[DeclaredRules]) -> dict[str, Any]:
     """Return what a template's metadata holds under `METADATA_KEY`."""
     return {
         "version": METADATA_VERSION,
@@ -97,14 +97,16 @@ def _declared(entry: object, *, at: str, to_text: Callable[[object], str]) -> De
     def text(value: object) -> str:
         return value if isinstance(value, str) else to_text(value)
 
+    def with_function(rule: object) -> object:
+        return (
+            {**rule, "function": text(rule["function"])} if isinstance(rule, Mapping) and "function" in rule else rule
+        )
+
     return DeclaredRules(
         organization_id=text(entry["organizationId"]),
         organization_arn=text(entry["organizationArn"]),
         domains=tuple(text(domain) for domain in entry["domains"]),
-        rules=RuleSet(
-            FlowRule.from_json({**rule, "function": text(rule["function"])} if rule.get("function") else rule)
-            for rule in entry["rules"]
-        ),
+        rules=RuleSet.from_json({"rules": [with_function(rule) for rule in entry["rules"]]}),
     )
 
 
