@@ -20,9 +20,10 @@ from workmail_constructs.emulator.aws.cloudformation.stacks import (
 )
 from workmail_constructs.emulator.aws.deployment import DEPLOYMENTS_FOLDER, SNAPSHOT_NAME, TEMPLATE_NAME
 from workmail_constructs.emulator.aws.snapshot import take_snapshot
+from workmail_flow.template import declared_rule_sets
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from workmail_constructs.emulator.aws.accounts import Accounts
 
@@ -43,13 +44,15 @@ class SavedDeployments:
         self._accounts = accounts
         self._kept: set[Path] = set()
 
+    def check(self, stack: LocalStack) -> None:
+        """Raise if the stack, or a rule that it declares, cannot be read back."""
+        declared_rule_sets({"Metadata": take_snapshot(stack).content["metadata"]})
+
     def stack_changed(self, stack: LocalStack) -> None:
-        """Save every stack of the changed stack's account and Region; nested ones with the outermost."""
-        if stack.parent_id is not None:
-            return
+        """Save the stack and those nested in it; a nested one is saved with the outermost."""
         backend = cloudformation_backends[stack.account_id][stack.region_name]
-        if isinstance(backend, LocalCloudFormation):
-            self._save(backend)
+        if stack.parent_id is None and isinstance(backend, LocalCloudFormation):
+            self._save(backend, _family(stack, backend))
 
     def replay(self) -> list[str]:
         """Deploy what is saved, without the CDK CLI and under the same names.
@@ -81,22 +84,24 @@ class SavedDeployments:
             self.stack_changed(stack)
         return sorted(failures.values())
 
-    def _save(self, backend: LocalCloudFormation) -> None:
+    def _save(self, backend: LocalCloudFormation, changed: Sequence[LocalStack]) -> None:
         deployed = [stack for stack in backend.local_stacks() if stack.status not in _NOT_DEPLOYED]
-        snapshots = {stack.name: take_snapshot(stack) for stack in deployed}
+        snapshots = {stack.name: take_snapshot(stack) for stack in deployed if stack in changed}
         for snapshot in snapshots.values():
             for function in snapshot.content["functions"]:
                 self._accounts.add_function(function["arn"], backend.account_id)
         if self._state is None:
             return
-        for stack in deployed:
+        for stack in changed:
+            if stack.name not in snapshots:
+                continue
             folder = self._folder(stack)
             for path, content in snapshots[stack.name].code.items():
                 _write(folder / path, content, replace=False)
             _write(folder / TEMPLATE_NAME, json.dumps(stack.template_dict, default=str).encode())
             _write(folder / _REPLAY_NAME, json.dumps(_replay_data(stack)).encode())
             _write(folder / SNAPSHOT_NAME, json.dumps(snapshots[stack.name].content, indent=1).encode())
-        self._kept -= {self._folder(stack) for stack in backend.local_stacks()}
+        self._kept -= {self._folder(stack) for stack in deployed}
         self._save_assets(backend)
         for folder in self._deployments.glob(f"*.{backend.region_name}.{backend.account_id}"):
             if folder not in self._kept | {self._folder(stack) for stack in deployed}:
@@ -131,6 +136,14 @@ class SavedDeployments:
 
     def _folder(self, stack: LocalStack) -> Path:
         return self._deployments / f"{stack.name}.{stack.region_name}.{stack.account_id}"
+
+
+def _family(stack: LocalStack, backend: LocalCloudFormation) -> list[LocalStack]:
+    family = [stack]
+    for other in backend.local_stacks():  # outer ones before those nested in them
+        if other.parent_id in {member.stack_id for member in family}:
+            family.append(other)
+    return family
 
 
 def _replay_data(stack: LocalStack) -> dict[str, Any]:

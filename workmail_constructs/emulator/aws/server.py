@@ -60,7 +60,7 @@ class AwsEndpoint:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
         ready = process.stdout.readline() if process.stdout is not None else ""
         if not ready:
-            process.wait()
+            process.communicate()
             log.seek(start_of_log)
             said = log.read().strip()
             log.close()

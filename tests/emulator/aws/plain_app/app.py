@@ -12,7 +12,7 @@ from constructs import Construct
 
 
 class PlainStack(Stack):
-    def __init__(self, scope: Construct, id: str) -> None:
+    def __init__(self, scope: Construct, id: str) -> None:  # noqa: A002 - CDK's word
         super().__init__(scope, id)
         failed = sqs.Queue(self, "Failed", enforce_ssl=True)
         bucket = s3.Bucket(

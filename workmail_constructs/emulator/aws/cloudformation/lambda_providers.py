@@ -141,23 +141,34 @@ class VersionProvider:
         """Keep it until the function goes: moto would give its number to the next version."""
 
 
+@dataclass(slots=True)
+class PublishedLayer:
+    """A version of a layer: Ref and `LayerVersionArn` give its ARN; in moto, Ref gives the layer's name."""
+
+    physical_resource_id: str
+
+    def get_cfn_attribute(self, name: str) -> str:
+        """The version's ARN."""
+        return self.physical_resource_id
+
+
 class LayerVersionProvider:
     """`AWS::Lambda::LayerVersion`; every change is a new version, as AWS has it."""
 
     real = True
 
-    def create(self, request: ResourceRequest) -> Any:
+    def create(self, request: ResourceRequest) -> PublishedLayer:
         """Publish the version."""
         spec = {**copy.deepcopy(request.properties), "LayerName": request.name}
-        return get_backend(request.account, request.region).publish_layer_version(spec)
+        layer = get_backend(request.account, request.region).publish_layer_version(spec)
+        return PublishedLayer(layer.arn)
 
-    def update(self, request: ResourceRequest, existing: Any) -> Any:
+    def update(self, request: ResourceRequest, existing: PublishedLayer) -> PublishedLayer:
         """Publish another version; the engine hands its ARN to whatever refers to the layer."""
         return self.create(request)
 
-    def delete(self, request: ResourceRequest, existing: Any) -> None:
-        """Delete the version."""
-        get_backend(request.account, request.region).delete_layer_version(existing.name, str(existing.version))
+    def delete(self, request: ResourceRequest, existing: PublishedLayer) -> None:
+        """Keep it: functions published with it go on using it, and moto would give its number to the next version."""
 
 
 @dataclass(slots=True)

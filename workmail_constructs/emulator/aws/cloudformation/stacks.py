@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 from dataclasses import dataclass
 from functools import wraps
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from workmail_constructs.emulator.aws.cloudformation.provider import ResourceRequest
-
-_log = logging.getLogger(__name__)
 
 # The server runs requests in threads, and the CDK CLI may deploy stacks concurrently; nested stacks lock again.
 _OPERATION = threading.RLock()
@@ -120,7 +117,7 @@ class LocalStack(Stack):
         try:
             self._bring_to_template()
         except Exception as error:  # whatever failed, the stack says so and is rolled back
-            self.fail("ROLLBACK_IN_PROGRESS", error)
+            self._fail("ROLLBACK_IN_PROGRESS", error)
             self._finish(self._remove_all, "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
             return
         self._succeed("CREATE_COMPLETE")
@@ -139,7 +136,7 @@ class LocalStack(Stack):
         try:
             self._bring_to_template()
         except Exception as error:  # whatever failed, the stack says so and is rolled back
-            self.fail("UPDATE_ROLLBACK_IN_PROGRESS", error)
+            self._fail("UPDATE_ROLLBACK_IN_PROGRESS", error)
             self._use(*before)
             self._finish(self._bring_to_template, "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED")
             return
@@ -174,6 +171,8 @@ class LocalStack(Stack):
     def _bring_to_template(self) -> None:
         obsolete = self.resource_map.bring_to(self.template_dict, self.parameters, self._report)
         self._outputs = self._resolved_outputs()
+        if LocalCloudFormation.listener is not None:
+            LocalCloudFormation.listener.check(self)
         _publish_exports(self)
         self.resource_map.clean_up(obsolete, self._report)
 
@@ -187,8 +186,7 @@ class LocalStack(Stack):
         self.description = self.template_dict.get("Description")
         self._add_stack_event(status)
 
-    def fail(self, status: str, error: Exception) -> None:
-        """Tell why an operation failed."""
+    def _fail(self, status: str, error: Exception) -> None:
         self.status = status
         self.stack_status_reason = str(getattr(error, "message", None) or error)
         self._add_stack_event(status, resource_status_reason=self.stack_status_reason)
@@ -197,7 +195,7 @@ class LocalStack(Stack):
         try:
             work()
         except Exception as error:  # the status is how CloudFormation tells it
-            self.fail(bad, error)
+            self._fail(bad, error)
             return
         self.status = good
         self._add_stack_event(good)
@@ -275,6 +273,9 @@ def _property_changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[dict
 
 class StackListener(Protocol):
     """Whoever keeps what is deployed."""
+
+    def check(self, stack: LocalStack) -> None:
+        """Raise if the stack cannot be read back as it is now; it is rolled back then."""
 
     def stack_changed(self, stack: LocalStack) -> None:
         """An operation on the stack has ended; its status tells how."""
@@ -466,14 +467,8 @@ class LocalCloudFormation(CloudFormationBackend):
         return stack.stack_status_reason
 
     def _tell(self, stack: LocalStack) -> None:
-        if self.listener is None:
-            return
-        try:
+        if self.listener is not None:
             self.listener.stack_changed(stack)
-        except Exception as error:
-            # Success would be a lie: what cannot be read back, the local WorkMail does not run.
-            _log.exception("stack %s cannot be read back", stack.name)
-            stack.fail("UPDATE_FAILED" if stack.status.startswith("UPDATE") else "CREATE_FAILED", error)
 
     def _new_stack(self, name: str, parameters: dict[str, Any], **options: Any) -> LocalStack:
         identity = self.identities.get(name)
