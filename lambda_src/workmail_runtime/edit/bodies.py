@@ -102,7 +102,7 @@ def _related_root(part: MimePart) -> MimePart:
 def _require_readable(part: MimePart) -> None:
     if part.content_type == "multipart/encrypted":
         raise EditRefusedError(EditRefusal.ENCRYPTED, f"{part.name} is {part.content_type}")
-    if part.content_type in _SMIME_TYPES and part.disposition != "attachment" or (
+    if (part.content_type in _SMIME_TYPES and part.disposition != "attachment") or (
         part.content_type in _SMIME_TYPES and part.parent is None
     ):
         kind = part.parameters.get("smime-type", "").lower()

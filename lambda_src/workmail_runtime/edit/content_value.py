@@ -102,7 +102,9 @@ def _decode_parameters(found: Mapping[str, str]) -> dict[str, str]:
     pieces: dict[str, list[tuple[int, bool, str]]] = {}
     for name, content in found.items():
         if match := _CONTINUED.match(name):
-            pieces.setdefault(match[1], []).append((int(match[2] or 0), match[3] is not None or match[2] is None, content))
+            pieces.setdefault(match[1], []).append(
+                (int(match[2] or 0), match[3] is not None or match[2] is None, content)
+            )
         elif name in _MAY_HOLD_SPACES:
             decoded[name] = decode_words(content.encode("latin-1"))
         else:

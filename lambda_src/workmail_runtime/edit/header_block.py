@@ -46,7 +46,7 @@ class HeaderBlock:
 def line_ending(raw: bytes | bytearray, start: int, end: int) -> bytes:
     """The ending of the first line in a range; CRLF where it has none, as RFC 5322 section 2.1 wants."""
     newline = raw.find(b"\n", start, end)
-    return b"\n" if newline > start and raw[newline - 1] != 0x0D or newline == start else b"\r\n"
+    return b"\n" if (newline > start and raw[newline - 1] != 0x0D) or newline == start else b"\r\n"
 
 
 def parse_header_block(raw: bytes | bytearray, start: int, end: int, *, part: str) -> HeaderBlock:

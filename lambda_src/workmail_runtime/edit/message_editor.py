@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workmail_runtime.edit.bodies import Bodies, find_bodies, require_room_beside
+from workmail_runtime.edit.check_message import IMMUTABLE_HEADERS, UNIQUE_HEADERS
 from workmail_runtime.edit.content_value import parse_content_value
 from workmail_runtime.edit.encoded_words import MAX_LINE, decode_words, encode_words, starts_with_encoded_word
 from workmail_runtime.edit.header_block import line_ending
@@ -18,25 +19,13 @@ from workmail_runtime.edit.text_body import MARK_PARAMETER, BodyEdit, Insertion,
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-IMMUTABLE_HEADERS = frozenset(
-    {"bcc", "cc", "date", "from", "message-id", "received", "return-path", "sender", "to"},
-)
-"""Fields whose values an update may not change (C8 names none; these are who, to whom and when)."""
-
-UNIQUE_HEADERS = frozenset(
-    {
-        "bcc", "cc", "content-transfer-encoding", "content-type", "date", "from", "in-reply-to", "message-id",
-        "mime-version", "references", "reply-to", "sender", "subject", "to",
-    }
-)  # fmt: skip
-"""Fields a message may have once (RFC 5322 section 3.6, RFC 2045; C8)."""
-
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _REPLY_MARKER = re.compile(
-    r"(?:(?:re|r|fwd?|fw|aw|antw|wg|sv|vs|vb|tr|rv|rif|i|ang|doorst|odp|pd|ynt|ilt|enc|res|回复|答复|转发|返信|転送)"
-    r"\s*(?:\[\d+\]|\(\d+\))?\s*[:：]|\[[^\[\]]{1,40}\])\s*",
+    r"(?:re|r|fwd?|fw|aw|antw|wg|sv|vs|vb|tr|rv|rif|i|ang|doorst|odp|pd|ynt|ilt|enc|res|回复|答复|转发|返信|転送)"
+    r"\s*(?:\[\d+\]|\(\d+\))?\s*[:：]\s*",
     re.IGNORECASE,
 )
+_TAGS = re.compile(r"^(?:\[[^\[\]]{1,40}\]\s*)+")
 
 
 @dataclass(slots=True)
@@ -146,7 +135,9 @@ class MessageEditor:
         """All fields of this name with all edits so far, decoded as text."""
         wanted = name.lower()
         edit = self._edits.get(self.root, _PartEdit())
-        kept = [self._field(index) for index, entry in enumerate(self.root.block.fields) if entry.name.lower() == wanted]
+        kept = [
+            self._field(index) for index, entry in enumerate(self.root.block.fields) if entry.name.lower() == wanted
+        ]
         added = [content for added_name, content in edit.appended if added_name.lower() == wanted]
         return [decode_words(content.partition(b":")[2]) for content in [*kept, *added] if content]
 
@@ -200,6 +191,7 @@ class MessageEditor:
         present = self.headers(name)
         if value in present:
             return False
+        self._require_mutable(name)
         if present and name.lower() in UNIQUE_HEADERS:
             raise ValueError(f"{name} may stand once (RFC 5322 section 3.6) and the message has it; use replace_header")
         return self._append_field(name, value)
@@ -219,9 +211,8 @@ class MessageEditor:
         present = self.headers(name)
         if present == [value]:
             return False
-        if present:
-            self._require_mutable(name)
-            self._remove_fields(name)
+        self._require_mutable(name)
+        self._remove_fields(name)
         indexes = [index for index, entry in enumerate(self.root.block.fields) if entry.name.lower() == name.lower()]
         if not indexes:
             return self._append_field(name, value)
@@ -358,11 +349,9 @@ class MessageEditor:
         edit.appended = [(added, content) for added, content in edit.appended if added.lower() != name.lower()]
 
     def _require_mutable(self, name: str) -> None:
-        if name.lower() in IMMUTABLE_HEADERS and self.root.block.find(name):
-            raise EditRefusedError(
-                EditRefusal.IMMUTABLE_HEADER,
-                f"{name} may not change; WorkMail rejects an update that changes any of {', '.join(sorted(IMMUTABLE_HEADERS))}",
-            )
+        if name.lower() in IMMUTABLE_HEADERS:
+            fixed = ", ".join(sorted(IMMUTABLE_HEADERS))
+            raise EditRefusedError(EditRefusal.IMMUTABLE_HEADER, f"{name} may not change, as none of {fixed} may")
 
     def _insert(self, place: Place, text: str, html: str | None) -> bool:
         insertion = new_insertion(place, text, html, message_identity=self._identity())
@@ -387,16 +376,22 @@ class MessageEditor:
     def _identity(self) -> bytes:
         """What tells this message from every other: it stays over retries and updates."""
         named = [self.root.block.find(name) for name in ("message-id", "date", "from")]
-        return b"".join(self.root.field_value(fields[0]).strip() for fields in (named[:1] if named[0] else named) if fields)
+        return b"".join(
+            self.root.field_value(fields[0]).strip() for fields in (named[:1] if named[0] else named) if fields
+        )
 
-    def _plan_texts(self, banners: Sequence[Insertion], footers: Sequence[Insertion]) -> dict[MimePart, BodyEdit | None]:
+    def _plan_texts(
+        self, banners: Sequence[Insertion], footers: Sequence[Insertion]
+    ) -> dict[MimePart, BodyEdit | None]:
         bodies = self._bodies
         assert bodies is not None  # noqa: S101 - set by the only caller
         plans: dict[MimePart, BodyEdit | None] = {}
         vouched: set[Insertion] = set()
         texts = dict.fromkeys([*bodies.top, *bodies.bottom])
         # HTML first: its marks vouch for the plain text beside it.
-        for part in sorted((part for part in texts if part.is_text), key=lambda part: part.content_type == "text/plain"):
+        for part in sorted(
+            (part for part in texts if part.is_text), key=lambda part: part.content_type == "text/plain"
+        ):
             text = self._texts.get(part)
             if text is None:
                 text = self._texts[part] = TextBody(part, may_quote_footer=self._is_reply())
@@ -410,12 +405,10 @@ class MessageEditor:
 
     def _is_reply(self) -> bool:
         block = self.root.block
-        subject = block.find("subject")
-        return bool(
-            block.find("in-reply-to")
-            or block.find("references")
-            or (subject and _REPLY_MARKER.match(decode_words(self.root.field_value(subject[0]))))
-        )
+        if block.find("in-reply-to") or block.find("references"):
+            return True
+        subjects = [decode_words(self.root.field_value(entry)) for entry in block.find("subject")]
+        return any(_REPLY_MARKER.match(_TAGS.sub("", subject)) for subject in subjects)
 
     def _plan_beside(self, place: Place) -> None:
         """New parts for bodies that cannot be written into: signed ones, and messages without any."""
@@ -484,7 +477,9 @@ class MessageEditor:
         beside = [*filter(None, (edit.before,)), b"", *filter(None, (edit.after,)), *edit.attached]
         if len(beside) > 1 and not _holds_parts(part) and not (part.parent and _holds_parts(part.parent)):
             boundary = new_boundary(self._raw, self._identity())
-            opening, closing = _wrapping(beside, boundary, header.take_content(), is_message=part.parent is None, eol=eol)
+            opening, closing = _wrapping(
+                beside, boundary, header.take_content(), is_message=part.parent is None, eol=eol
+            )
             header.appended.append(b'Content-Type: multipart/mixed; boundary="' + boundary + b'"' + eol)
         lead = header.write(splices)
         if lead and (opening or body):
@@ -598,7 +593,9 @@ class _Header:
             content = content[:start] + body.charset.encode("ascii") + content[end:]
         elif body.charset:
             content += b"; charset=" + body.charset.encode("ascii")
-        self.fields[indexes[0]] = content + self._marks(body, value.parameters.get(MARK_PARAMETER, "").encode()) + ending
+        self.fields[indexes[0]] = (
+            content + self._marks(body, value.parameters.get(MARK_PARAMETER, "").encode()) + ending
+        )
 
     def _marks(self, body: BodyEdit, present: bytes) -> bytes:
         if not body.marks:
@@ -678,7 +675,7 @@ def _has_prefix(subject: str, prefix: str) -> bool:
     """Whether a subject has a prefix, at its start or behind reply markers and tags."""
     rest, wanted = " ".join(subject.split()), prefix.casefold()
     while not rest.casefold().startswith(wanted):
-        marker = _REPLY_MARKER.match(rest)
+        marker = _REPLY_MARKER.match(rest) or _TAGS.match(rest)
         if not marker:
             return False
         rest = rest[marker.end() :]

@@ -158,12 +158,29 @@ def decode_body(body: bytes, transfer_encoding: str, *, part: str) -> bytes:
             try:
                 return binascii.a2b_base64(packed + b"=" * (-len(packed) % 4), strict_mode=True) if packed else b""
             except binascii.Error as error:
-                raise EditRefusedError(EditRefusal.BROKEN_ENCODING, f"the base64 of {part} is broken ({error})") from error
+                raise EditRefusedError(
+                    EditRefusal.BROKEN_ENCODING, f"the base64 of {part} is broken ({error})"
+                ) from error
         case other:
             raise EditRefusedError(
                 EditRefusal.BROKEN_ENCODING,
                 f"{part} has Content-Transfer-Encoding {other!r}; known are 7bit, 8bit, binary, quoted-printable, base64",
             )
+
+
+def parse_header(raw: bytes | bytearray) -> HeaderBlock:
+    """Find the fields of a message.
+
+    Raises:
+        EditRefusedError: It has none, or a line that is none.
+    """
+    start = 0
+    if raw.startswith(b"From "):  # the first line of an mbox entry is no field
+        start = raw.find(b"\n") + 1 or len(raw)
+    block = parse_header_block(raw, start, len(raw), part="the message")
+    if not block.fields:
+        raise EditRefusedError(EditRefusal.MALFORMED_HEADERS, "the message has no header field")
+    return block
 
 
 def parse_message(raw: bytes | bytearray) -> MimePart:
@@ -172,13 +189,8 @@ def parse_message(raw: bytes | bytearray) -> MimePart:
     Raises:
         EditRefusedError: A header block or a multipart is malformed, so that parsers disagree about it.
     """
-    start = 0
-    if raw.startswith(b"From "):  # the first line of an mbox entry is no field
-        start = raw.find(b"\n") + 1 or len(raw)
-    block = parse_header_block(raw, start, len(raw), part="the message")
-    if not block.fields:
-        raise EditRefusedError(EditRefusal.MALFORMED_HEADERS, "the message has no header field")
-    return _parse_part(raw, start, len(raw), block, default="text/plain", parent=None, number="")
+    block = parse_header(raw)
+    return _parse_part(raw, block.fields[0].start, len(raw), block, default="text/plain", parent=None, number="")
 
 
 def _parse_part(
@@ -229,9 +241,7 @@ def _parse_children(part: MimePart, number: str) -> None:
             raise _malformed(part, f"nothing between delimiters {index} and {index + 1}")
         child_number = f"{number}.{index}" if number else str(index)
         block = parse_header_block(raw, start, end, part=f"part {child_number}")
-        part.children.append(
-            _parse_part(raw, start, end, block, default=default, parent=part, number=child_number)
-        )
+        part.children.append(_parse_part(raw, start, end, block, default=default, parent=part, number=child_number))
 
 
 def _find_delimiters(part: MimePart, boundary: bytes) -> list[tuple[int, int]]:

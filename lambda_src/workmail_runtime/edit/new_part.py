@@ -82,7 +82,7 @@ def _filename_parameter(filename: str, eol: bytes) -> bytes:
         escaped = filename.replace('"', '\\"')
         return f'filename="{escaped}"'.encode("ascii")
     encoded = quote(filename, safe="", encoding="utf-8").encode("ascii")
-    pieces = re.findall(rb"(?:%..|[^%]){1,40}", encoded)
+    pieces: list[bytes] = re.findall(rb"(?:%..|[^%]){1,40}", encoded)
     if len(pieces) == 1:
         return b"filename*=utf-8''" + pieces[0]
     return (b";" + eol + b" ").join(

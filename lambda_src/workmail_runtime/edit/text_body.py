@@ -153,7 +153,10 @@ class TextBody:
         place = insertions[0].place
         wanted = {insertion: self._shown(insertion) for insertion in insertions}
         text = self._normalised(self._window(place, sum(map(len, wanted.values()))))
-        known = {*vouched, *(i for i in insertions if i.mark in self.part.parameters.get(MARK_PARAMETER, "").split("+"))}
+        known = {
+            *vouched,
+            *(i for i in insertions if i.mark in self.part.parameters.get(MARK_PARAMETER, "").split("+")),
+        }
         found: set[Insertion] = set()
         while match := next((i for i in insertions if i not in found and self._stands(text, wanted[i], place)), None):
             if place is Place.BOTTOM and self._may_quote_footer and match not in known:
@@ -325,7 +328,7 @@ class TextBody:
             return None
         long_line = max((len(line.rstrip(b"\r")) for line in new.split(b"\n")), default=0) > _LONGEST_LINE
         holds_8bit = not self._is_ascii() and present != "7bit"
-        if not long_line and (new.isascii() and not self._is_recoded or holds_8bit):
+        if not long_line and ((new.isascii() and not self._is_recoded) or holds_8bit):
             return None
         content = bytes(self._data[self._low : self._high]) + new
         beyond_ascii = len(content) - len(content.translate(None, bytes(range(0x80, 0x100))))

@@ -1,0 +1,255 @@
+"""What WorkMail would reject in an updated message, found before the call (C8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from workmail_flow.limits import MAX_LINE_BYTES, MAX_MIME_BYTES
+from workmail_runtime.edit.encoded_words import decode_words
+from workmail_runtime.edit.mime_part import parse_header, parse_message
+from workmail_runtime.edit.refusal import EditRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workmail_runtime.edit.mime_part import MimePart
+
+REQUIRED_HEADERS = ("from",)
+"""Fields a message must have. C8 names none; RFC 5322 wants Date too, which mail that WorkMail carries often lacks."""
+
+IMMUTABLE_HEADERS = frozenset({"bcc", "cc", "date", "from", "message-id", "received", "return-path", "sender", "to"})
+"""Fields an update may not add, change or remove. C8 names none; these tell from whom, to whom, when and which way."""
+
+UNIQUE_HEADERS = frozenset(
+    [
+        "bcc",
+        "cc",
+        "content-transfer-encoding",
+        "content-type",
+        "date",
+        "from",
+        "in-reply-to",
+        "message-id",
+        "mime-version",
+        "references",
+        "reply-to",
+        "sender",
+        "subject",
+        "to",
+    ]
+)
+"""Fields a message may have once (RFC 5322 section 3.6, RFC 2045)."""
+
+BLOCKED_EXTENSIONS = frozenset(
+    [
+        "ade",
+        "adp",
+        "app",
+        "asp",
+        "bas",
+        "bat",
+        "cer",
+        "chm",
+        "cmd",
+        "com",
+        "cpl",
+        "crt",
+        "csh",
+        "der",
+        "exe",
+        "fxp",
+        "gadget",
+        "hlp",
+        "hta",
+        "inf",
+        "ins",
+        "isp",
+        "its",
+        "js",
+        "jse",
+        "ksh",
+        "lib",
+        "lnk",
+        "mad",
+        "maf",
+        "mag",
+        "mam",
+        "maq",
+        "mar",
+        "mas",
+        "mat",
+        "mau",
+        "mav",
+        "maw",
+        "mda",
+        "mdb",
+        "mde",
+        "mdt",
+        "mdw",
+        "mdz",
+        "msc",
+        "msh",
+        "msh1",
+        "msh1xml",
+        "msh2",
+        "msh2xml",
+        "mshxml",
+        "msi",
+        "msp",
+        "mst",
+        "ops",
+        "pcd",
+        "pif",
+        "plg",
+        "prf",
+        "prg",
+        "ps1",
+        "ps1xml",
+        "ps2",
+        "ps2xml",
+        "psc1",
+        "psc2",
+        "reg",
+        "scf",
+        "scr",
+        "sct",
+        "shb",
+        "shs",
+        "sys",
+        "tmp",
+        "url",
+        "vb",
+        "vbe",
+        "vbs",
+        "vps",
+        "vsmacros",
+        "vss",
+        "vst",
+        "vsw",
+        "vxd",
+        "ws",
+        "wsc",
+        "wsf",
+        "wsh",
+        "xnk",
+    ]
+)
+"""File name extensions that Amazon SES takes no attachment of (its Developer Guide, unsupported attachment types)."""
+
+
+class ProblemCode(StrEnum):
+    """What kind of rule of C8 is broken."""
+
+    MALFORMED = "MALFORMED"
+    TOO_LARGE = "TOO_LARGE"
+    LINE_TOO_LONG = "LINE_TOO_LONG"
+    MISSING_HEADER = "MISSING_HEADER"
+    REPEATED_HEADER = "REPEATED_HEADER"
+    CHANGED_HEADER = "CHANGED_HEADER"
+    BLOCKED_ATTACHMENT = "BLOCKED_ATTACHMENT"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason for which WorkMail would reject a message; `message` holds no address and no text of it."""
+
+    code: ProblemCode
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def check_message(
+    raw: bytes | bytearray | memoryview, *, original: bytes | bytearray | None = None
+) -> tuple[Problem, ...]:
+    """Find everything for which WorkMail would answer MessageRejected (C8).
+
+    Inbound mail often does not meet C8 as it arrived (C9), so an update may be rejected for what was there before.
+    That content is not ASCII is no reason: WorkMail advises to encode it.
+
+    Args:
+        raw: The message to be put.
+        original: The message as it came, to compare the immutable headers with; None leaves that out.
+
+    Returns:
+        All problems; empty for a message that WorkMail would take.
+    """
+    if isinstance(raw, memoryview):
+        raw = raw.tobytes()
+    return tuple(_problems(raw, original))
+
+
+def _problems(raw: bytes | bytearray, original: bytes | bytearray | None) -> Iterator[Problem]:
+    if len(raw) > MAX_MIME_BYTES:
+        yield Problem(
+            ProblemCode.TOO_LARGE, f"the message has {len(raw):,} bytes; {MAX_MIME_BYTES:,} are allowed (F16)"
+        )
+    if (line := _long_line(raw)) is not None:
+        yield Problem(
+            ProblemCode.LINE_TOO_LONG,
+            f"the line at byte {line:,} is longer than {MAX_LINE_BYTES:,} bytes with its CRLF (RFC 5321 4.5.3.1.6)",
+        )
+    try:
+        root = parse_message(raw)
+    except EditRefusedError as refusal:
+        yield Problem(ProblemCode.MALFORMED, refusal.detail)
+        return
+    yield from _header_problems(root)
+    if original is not None:
+        yield from _changed_headers(root, original)
+    for part in root.walk():
+        name = part.filename or ""
+        extension = name.strip().rpartition(".")[2].lower() if "." in name else ""
+        if extension in BLOCKED_EXTENSIONS:
+            yield Problem(
+                ProblemCode.BLOCKED_ATTACHMENT, f"{part.name} is a .{extension} file, which Amazon SES does not take"
+            )
+
+
+def _long_line(raw: bytes | bytearray) -> int | None:
+    """Where the first line begins that is too long.
+
+    From each line feed to the last one that a line of full length could reach: some thousand steps for 25 MB.
+    """
+    start = 0
+    while start < len(raw):
+        end = start + MAX_LINE_BYTES
+        newline = raw.rfind(b"\n", start, end)
+        if newline < 0:
+            rest = len(raw) - start + 2
+            return start if rest > MAX_LINE_BYTES else None
+        if newline - start == MAX_LINE_BYTES - 1 and raw[newline - 1] != 0x0D:
+            return start  # the CRLF it gets on its way makes it too long
+        start = newline + 1
+    return None
+
+
+def _header_problems(root: MimePart) -> Iterator[Problem]:
+    counts: dict[str, int] = {}
+    for entry in root.block.fields:
+        counts[entry.name.lower()] = counts.get(entry.name.lower(), 0) + 1
+    for name in REQUIRED_HEADERS:
+        if name not in counts:
+            yield Problem(ProblemCode.MISSING_HEADER, f"the message has no {name.title()} header, which it needs")
+    for name in sorted(UNIQUE_HEADERS):
+        if counts.get(name, 0) > 1:
+            yield Problem(
+                ProblemCode.REPEATED_HEADER, f"the message has {counts[name]} {name.title()} headers; one is allowed"
+            )
+
+
+def _changed_headers(root: MimePart, original: bytes | bytearray) -> Iterator[Problem]:
+    try:
+        before = parse_header(original)
+    except EditRefusedError:
+        return  # nothing can be compared; the structure of what is put was checked
+    for name in sorted(IMMUTABLE_HEADERS):
+        old = [decode_words(bytes(original[entry.value_start : entry.end])) for entry in before.find(name)]
+        new = [decode_words(root.field_value(entry)) for entry in root.block.find(name)]
+        if old != new:
+            yield Problem(
+                ProblemCode.CHANGED_HEADER, f"the update changes {name.title()}, which has to stay as it came"
+            )
