@@ -132,7 +132,11 @@ def _send_once(request: AwsRequest, settings: AwsSettings, deadline: float | Non
 
     try:
         response = _http_session(settings.ca_bundle, _proxies(request.url)).send(_signed(request, settings, deadline))
-        body = _read(response.raw, response.headers.get("content-length"))
+        try:
+            body = _read(response.raw, response.headers.get("content-length"))
+        except BaseException:
+            response.raw.close()  # what is left of the answer must not become the next one's beginning
+            raise
     except (HTTPClientError, NoConnectionError, HTTPError, OSError) as error:
         # The error's text names the endpoint and no content.
         raise _TryAgainError(f"no answer from {_host(request.url)}: {type(error).__name__}") from error
@@ -201,6 +205,7 @@ def _read(raw: Any, content_length: str | None) -> bytearray:
             raise ConnectionError(message)
         view[filled : filled + len(chunk)] = chunk
         filled += len(chunk)
+    raw.release_conn()  # an empty body is never read, and would keep the connection
     return body
 
 
