@@ -101,15 +101,25 @@ class Inquiry:
             + f" and its destination pattern {_described(self.winner.destinations, destination, (self._recipient,))}"
             " matches the recipient"
         )
-        others = [match for stage, match in self._matches() if stage == self._stage and match[0] != place]
-        if not others:
+        matching, equal = self._rivals(sender, destination, addresses)
+        if matching == 1 << place:
             return text
-        equal = [match for match in others if match[1:] == self._won[1:]]
-        if not equal:
-            return f"{text}; of {len(others) + 1} rules that match it is the most specific (F9)"
-        if all(self._index.rules[match[0]].action is not self.winner.action for match in equal):
-            return f"{text}; of {len(equal) + 1} equally specific rules its action is the most restrictive (F10)"
-        return f"{text}; of equally specific and equally restrictive rules {FIRST_OF_EQUALS_WINS} (F10)"
+        if equal == 1 << place:
+            return f"{text}; of {matching.bit_count()} rules that match it is the most specific (F9)"
+        if any(self._index.rules[other].action is self.winner.action for other in places(equal ^ 1 << place)):
+            return f"{text}; of equally specific and equally restrictive rules {FIRST_OF_EQUALS_WINS} (F10)"
+        return f"{text}; of {equal.bit_count()} equally specific rules its action is the most restrictive (F10)"
+
+    def _rivals(self, sender: int, destination: int, addresses: tuple[str, ...]) -> tuple[int, int]:
+        """Return the rules that match, and those of them that match as specifically as the winner does."""
+        senders, destinations = dict(self._senders(addresses)), dict(self._destinations)
+        any_sender = any_destination = 0
+        for rules in senders.values():
+            any_sender |= rules
+        for rules in destinations.values():
+            any_destination |= rules
+        # A rule with a more specific pattern besides would have won.
+        return any_sender & any_destination, senders[sender] & destinations[destination]
 
     def lost(self) -> Iterator[LostRule]:
         """Return the other rules that match, the one that would decide next first."""
