@@ -1,7 +1,7 @@
 """The pytest fixtures of the local WorkMail; pytest finds them where this package is installed.
 
-`workmail_local` is what tests use. One local WorkMail serves all tests of a pytest process (of each pytest-xdist worker),
-with its own state folder and ports, so that tests and checkouts run beside one another.
+`workmail_local` is what tests use. One local WorkMail serves all tests of a pytest process (of each pytest-xdist
+worker), with its own state folder and ports, so that tests and checkouts run beside one another.
 """
 
 from __future__ import annotations

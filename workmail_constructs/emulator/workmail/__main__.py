@@ -7,10 +7,13 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from workmail_constructs.emulator.aws.server import DEFAULT_ACCOUNT
 from workmail_constructs.emulator.workmail.daemon import AlreadyRunningError, Settings, serve
 from workmail_flow.limits import WORKMAIL_REGIONS
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def main() -> int:
@@ -24,7 +27,10 @@ def main() -> int:
     parser.add_argument("--submission-port", type=int, default=0, help="0: the last run's, or any free one")
     parser.add_argument("--api-port", type=int, default=0, help="0: the last run's, or any free one")
     parser.add_argument("--concurrency", type=int, default=8, help="functions that run at a time")
+    parser.add_argument("--aws-endpoint", help="one on loopback that runs already; without it one is started")
     arguments = parser.parse_args()
+    if arguments.aws_endpoint and urlsplit(arguments.aws_endpoint).hostname not in _LOOPBACK:
+        parser.error(f"--aws-endpoint: found {arguments.aws_endpoint}; allowed is an address on loopback")
     if arguments.time_scale <= 0:
         parser.error("--time-scale must be above 0")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -36,6 +42,7 @@ def main() -> int:
         submission_port=arguments.submission_port,
         api_port=arguments.api_port,
         concurrency=arguments.concurrency,
+        aws_endpoint=arguments.aws_endpoint,
     )
     try:
         asyncio.run(serve(arguments.state, settings))

@@ -63,11 +63,11 @@ class Client:
 
     def message(self, message_id: str) -> dict[str, Any]:
         """Return everything about a message."""
-        return self.get(f"/v1/messages/{quote(message_id)}")
+        return self.get(f"/v1/messages/{message_id}")
 
     def content(self, message_id: str, *, version: str = "delivered") -> bytes:
         """Return a message's content: `original`, `updated` or `delivered`."""
-        return self._request("GET", f"/v1/messages/{quote(message_id)}/content", {"version": version})
+        return self._request("GET", f"/v1/messages/{message_id}/content", {"version": version})
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Return what happens from now on, as it happens."""
@@ -87,8 +87,9 @@ class Client:
 
     def _request(self, method: str, path: str, query: dict[str, Any], body: bytes | None = None) -> bytes:
         connection = self._connect(timeout_s=self.timeout_s)
+        path = quote(path)
         if query:
-            path = f"{path}?{urlencode(query, doseq=True)}"
+            path += f"?{urlencode(query, doseq=True)}"
         try:
             connection.request(method, path, body=body)
             response = connection.getresponse()

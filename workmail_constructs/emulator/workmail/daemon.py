@@ -49,6 +49,9 @@ _log = logging.getLogger(__name__)
 SETTINGS_FILE = "settings.json"
 """What stays the same over restarts: ports and the submission password."""
 
+_LONGEST_REQUEST_LINE = 512 * 1024
+"""500 recipients of the longest addresses fit (F16, RFC 5321 section 4.5.3.1.3)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -62,6 +65,7 @@ class Settings:
         submission_port: For authenticated, outbound mail.
         api_port: For the HTTP API.
         concurrency: Functions that run at a time.
+        aws_endpoint: An AWS endpoint on loopback that runs already; None starts one that ends with this process.
     """
 
     region: str
@@ -71,6 +75,7 @@ class Settings:
     submission_port: int = 0
     api_port: int = 0
     concurrency: int = 8
+    aws_endpoint: str | None = None
 
 
 class AlreadyRunningError(Exception):
@@ -104,19 +109,16 @@ class LocalWorkMail:
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._stack.callback(_lock(self.state).close)
         settings = self.settings
-        aws = asyncio.create_task(
-            asyncio.to_thread(AwsEndpoint.start, self.state, region=settings.region, account=settings.account)
-        )
+        aws = asyncio.create_task(self._aws())
         kept = _kept_settings(self.state)
         clock = Clock(settings.time_scale)
         self.store = Store(self.state, clock)
         self._stack.push_async_callback(self.store.close)
         self.faults = FaultPlan(self.state / "faults.json")
         endpoint = await aws
-        self._stack.callback(endpoint.stop)
-        objects = self._objects = S3Objects(endpoint.url, region=settings.region)
+        objects = self._objects = S3Objects(endpoint, region=settings.region)
         self._stack.push_async_callback(objects.close)
-        destinations = self._destinations = Destinations(endpoint.url)
+        destinations = self._destinations = Destinations(endpoint)
         self._stack.push_async_callback(destinations.close)
         await self._load()
 
@@ -128,7 +130,7 @@ class LocalWorkMail:
         host = FunctionHost(
             work=self.state / "functions",
             endpoints={
-                "AWS_ENDPOINT_URL": endpoint.url,
+                "AWS_ENDPOINT_URL": endpoint,
                 "AWS_ENDPOINT_URL_WORKMAILMESSAGEFLOW": message_flow_url,
             },
             max_concurrency=settings.concurrency,
@@ -162,7 +164,7 @@ class LocalWorkMail:
         )
         self._ready = {
             "pid": os.getpid(),
-            "aws_endpoint": endpoint.url,
+            "aws_endpoint": endpoint,
             "api": f"http://127.0.0.1:{api_port}",
             "smtp": f"127.0.0.1:{smtp_port}",
             "submission": f"127.0.0.1:{submission_port}",
@@ -238,8 +240,20 @@ class LocalWorkMail:
             await self._destinations.make_queue(folder.on_failure_arn(region=region, account=account))
         self.deployed = deployed
 
+    async def _aws(self) -> str:
+        settings = self.settings
+        if settings.aws_endpoint is not None:
+            return settings.aws_endpoint
+        endpoint = await asyncio.to_thread(
+            AwsEndpoint.start, self.state, region=settings.region, account=settings.account
+        )
+        self._stack.callback(endpoint.stop)
+        return endpoint.url
+
     async def _serve_api(self, port: int) -> int:
-        runner = web.AppRunner(LocalApi(self).application(), access_log=None, shutdown_timeout=0.5)
+        runner = web.AppRunner(
+            LocalApi(self).application(), access_log=None, shutdown_timeout=0.5, max_line_size=_LONGEST_REQUEST_LINE
+        )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", port).start()

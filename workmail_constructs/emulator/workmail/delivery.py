@@ -128,7 +128,7 @@ class PostOffice:
 
 def mail_name(received_at: float, unique: str) -> str:
     """Return the Maildir file name of a message: the same whenever it is delivered."""
-    return f"{int(received_at)}.{unique}.workmail"
+    return f"{int(received_at)}.M{int(received_at % 1 * 1_000_000):06d}.{unique}.workmail"
 
 
 def _folder(flow: Flow, outcome: Outcome) -> str:

@@ -69,8 +69,6 @@ class HandlerFolder:
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
             raise HandlerFolderError(f"folder: found {self.folder}; allowed is the folder that holds the handler")
-        if not re.fullmatch(r"python3\.\d+", self.runtime):
-            raise HandlerFolderError(f"runtime: found {self.runtime!r}; allowed is one such as python3.13")
         if not re.fullmatch(r"[A-Za-z0-9-]{1,40}", self.name):
             raise HandlerFolderError(f"name: found {self.name!r}; allowed are up to 40 letters, digits and hyphens")
         if self.content_access not in _ACCESS:
@@ -78,8 +76,9 @@ class HandlerFolder:
 
     @property
     def python_version(self) -> tuple[int, int]:
-        """Major and minor version of the runtime."""
-        return 3, int(self.runtime.removeprefix("python3.") or 0)
+        """Major and minor version of the runtime; that of no Python for another runtime, which will not run here."""
+        minor = self.runtime.removeprefix("python3.")
+        return 3, int(minor) if minor.isdecimal() else 0
 
     @property
     def bucket(self) -> str:

@@ -42,6 +42,7 @@ class Daemon:
 
     state: Path
     ready: dict[str, Any]
+    _child: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
@@ -105,7 +106,7 @@ class Daemon:
         while time.monotonic() < deadline:
             with suppress(NotRunningError):
                 if (state / READY_FILE).exists():
-                    return cls.find(state), True
+                    return cls(state, cls.find(state).ready, process), True
             if process.poll() is not None:
                 said = log.read_bytes()[start_of_log:].decode("utf-8", "replace").strip()
                 raise DaemonError(f"the local WorkMail ended with status {process.returncode}:\n{said}")
@@ -122,8 +123,8 @@ class Daemon:
         os.kill(self.pid, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_S
         while time.monotonic() < deadline:
-            with suppress(ChildProcessError):
-                os.waitpid(self.pid, os.WNOHANG)  # where it is our own child
+            if self._child is not None:
+                self._child.poll()
             if not _alive(self.pid):
                 return
             time.sleep(_POLL_S)
