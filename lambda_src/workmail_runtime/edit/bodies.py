@@ -53,7 +53,8 @@ def require_room_beside(root: MimePart) -> None:
     if fixed is not None and fixed.parent in {None, root} and root.content_type != "multipart/mixed":
         raise EditRefusedError(
             EditRefusal.FIXED_STRUCTURE,
-            f"the message is there for {fixed.name} ({fixed.content_type}), which programs no longer find beside a new part",
+            f"the message is there for {fixed.name} ({fixed.content_type}), which programs do not find beside"
+            " a new part",
         )
 
 

@@ -22,120 +22,20 @@ REQUIRED_HEADERS = ("from",)
 IMMUTABLE_HEADERS = frozenset({"bcc", "cc", "date", "from", "message-id", "received", "return-path", "sender", "to"})
 """Fields an update may not add, change or remove. C8 names none; these tell from whom, to whom, when and which way."""
 
-UNIQUE_HEADERS = frozenset(
-    [
-        "bcc",
-        "cc",
-        "content-transfer-encoding",
-        "content-type",
-        "date",
-        "from",
-        "in-reply-to",
-        "message-id",
-        "mime-version",
-        "references",
-        "reply-to",
-        "sender",
-        "subject",
-        "to",
-    ]
-)
+_UNIQUE_HEADERS = """
+    bcc cc content-transfer-encoding content-type date from in-reply-to message-id mime-version references
+    reply-to sender subject to
+"""
+UNIQUE_HEADERS = frozenset(_UNIQUE_HEADERS.split())
 """Fields a message may have once (RFC 5322 section 3.6, RFC 2045)."""
 
-BLOCKED_EXTENSIONS = frozenset(
-    [
-        "ade",
-        "adp",
-        "app",
-        "asp",
-        "bas",
-        "bat",
-        "cer",
-        "chm",
-        "cmd",
-        "com",
-        "cpl",
-        "crt",
-        "csh",
-        "der",
-        "exe",
-        "fxp",
-        "gadget",
-        "hlp",
-        "hta",
-        "inf",
-        "ins",
-        "isp",
-        "its",
-        "js",
-        "jse",
-        "ksh",
-        "lib",
-        "lnk",
-        "mad",
-        "maf",
-        "mag",
-        "mam",
-        "maq",
-        "mar",
-        "mas",
-        "mat",
-        "mau",
-        "mav",
-        "maw",
-        "mda",
-        "mdb",
-        "mde",
-        "mdt",
-        "mdw",
-        "mdz",
-        "msc",
-        "msh",
-        "msh1",
-        "msh1xml",
-        "msh2",
-        "msh2xml",
-        "mshxml",
-        "msi",
-        "msp",
-        "mst",
-        "ops",
-        "pcd",
-        "pif",
-        "plg",
-        "prf",
-        "prg",
-        "ps1",
-        "ps1xml",
-        "ps2",
-        "ps2xml",
-        "psc1",
-        "psc2",
-        "reg",
-        "scf",
-        "scr",
-        "sct",
-        "shb",
-        "shs",
-        "sys",
-        "tmp",
-        "url",
-        "vb",
-        "vbe",
-        "vbs",
-        "vps",
-        "vsmacros",
-        "vss",
-        "vst",
-        "vsw",
-        "vxd",
-        "ws",
-        "wsc",
-        "wsf",
-        "wsh",
-        "xnk",
-    ]
-)
+_BLOCKED_EXTENSIONS = """
+    ade adp app asp bas bat cer chm cmd com cpl crt csh der exe fxp gadget hlp hta inf ins isp its js jse ksh
+    lib lnk mad maf mag mam maq mar mas mat mau mav maw mda mdb mde mdt mdw mdz msc msh msh1 msh1xml msh2
+    msh2xml mshxml msi msp mst ops pcd pif plg prf prg ps1 ps1xml ps2 ps2xml psc1 psc2 reg scf scr sct shb shs
+    sys tmp url vb vbe vbs vps vsmacros vss vst vsw vxd ws wsc wsf wsh xnk
+"""
+BLOCKED_EXTENSIONS = frozenset(_BLOCKED_EXTENSIONS.split())
 """File name extensions that Amazon SES takes no attachment of (its Developer Guide, unsupported attachment types)."""
 
 
@@ -221,7 +121,7 @@ def _long_line(raw: bytes | bytearray) -> int | None:
         if newline < 0:
             rest = len(raw) - start + 2
             return start if rest > MAX_LINE_BYTES else None
-        if newline - start == MAX_LINE_BYTES - 1 and raw[newline - 1] != 0x0D:
+        if newline == end - 1 and raw[newline - 1] != 0x0D and raw.rfind(b"\n", start, newline) < 0:
             return start  # the CRLF it gets on its way makes it too long
         start = newline + 1
     return None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _REPLY_MARKER = re.compile(
     r"(?:re|r|fwd?|fw|aw|antw|wg|sv|vs|vb|tr|rv|rif|i|ang|doorst|odp|pd|ynt|ilt|enc|res|回复|答复|转发|返信|転送)"
-    r"\s*(?:\[\d+\]|\(\d+\))?\s*[:：]\s*",
+    r"\s*(?:\[\d+\]|\(\d+\))?\s*[:\uff1a]\s*",
     re.IGNORECASE,
 )
 _TAGS = re.compile(r"^(?:\[[^\[\]]{1,40}\]\s*)+")
@@ -591,6 +591,10 @@ class _Header:
         if body.charset and (span := value.spans.get("charset")):
             start, end = (colon + offset for offset in span)
             content = content[:start] + body.charset.encode("ascii") + content[end:]
+        elif body.charset and "charset" in value.parameters:  # in RFC 2231 form, maybe in several pieces
+            others = {**value.parameters, "charset": body.charset}
+            quoted = (f'; {name}="{text}"' for name, text in others.items())
+            content = content[:colon] + f" {value.word}{''.join(quoted)}".encode("latin-1", "replace")
         elif body.charset:
             content += b"; charset=" + body.charset.encode("ascii")
         self.fields[indexes[0]] = (

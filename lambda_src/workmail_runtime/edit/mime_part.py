@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -164,7 +165,8 @@ def decode_body(body: bytes, transfer_encoding: str, *, part: str) -> bytes:
         case other:
             raise EditRefusedError(
                 EditRefusal.BROKEN_ENCODING,
-                f"{part} has Content-Transfer-Encoding {other!r}; known are 7bit, 8bit, binary, quoted-printable, base64",
+                f"{part} has Content-Transfer-Encoding {other!r}; known are 7bit, 8bit, binary,"
+                " quoted-printable, base64",
             )
 
 
@@ -231,7 +233,7 @@ def _parse_children(part: MimePart, number: str) -> None:
     spans = _find_delimiters(part, boundary)
     part.delimiters = [start for start, _ in spans]
     default = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"
-    for index, ((_, start), (following, _)) in enumerate(zip(spans, spans[1:], strict=False), start=1):
+    for index, ((_, start), (following, _)) in enumerate(itertools.pairwise(spans), start=1):
         end = following
         if end > start:
             end -= 1

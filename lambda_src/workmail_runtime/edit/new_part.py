@@ -32,9 +32,7 @@ class Attachment:
 
     def __post_init__(self) -> None:
         if not self.filename.strip() or re.search(r"[\x00-\x1f\x7f/\\]", self.filename):
-            raise ValueError(
-                f"filename is {self.filename!r}; a name without slashes, line endings and other control characters is allowed"
-            )
+            raise ValueError(f"filename is {self.filename!r}; a name without slashes and control characters is allowed")
         if not _MEDIA_TYPE.fullmatch(self.content_type):
             raise ValueError(f'content_type is {self.content_type!r}; a media type like "text/csv" is allowed')
 

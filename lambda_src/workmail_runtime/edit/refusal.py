@@ -24,7 +24,7 @@ class EditRefusal(StrEnum):
     """The content lies inside its own signature: S/MIME signed data, or a part of a multipart/signed."""
 
     FIXED_STRUCTURE = "FIXED_STRUCTURE"
-    """There is no text to write into, and programs act on the message for its structure: a lone invitation, a fragment."""
+    """There is no text to write into, and programs act on the structure: a lone invitation, a fragment."""
 
     UNKNOWN_CHARSET = "UNKNOWN_CHARSET"
     """The new text needs a character set the body is not in, and the body's own cannot be told."""

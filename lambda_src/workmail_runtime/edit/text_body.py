@@ -44,11 +44,11 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Insertion:
-    """A banner or a footer for one message.
+    r"""A banner or a footer for one message.
 
     Attributes:
         place: Above or below the body.
-        text: Lines joined by "\\n", without white space around them or at their ends.
+        text: Lines joined by "\n", without white space around them or at their ends.
         markup: What HTML bodies get: one div that carries `mark`.
         mark: Tells this insertion in this message from the same words quoted out of another message.
     """
