@@ -29,7 +29,7 @@ class PlainStack(Stack):
             runtime=lambda_.Runtime.PYTHON_3_13,
             handler="app.handler",
             code=lambda_.Code.from_asset(str(Path(__file__).parent / "handler")),
-            environment={"GREETING": self.node.try_get_context("greeting") or "hello", "BUCKET": bucket.bucket_name},
+            environment={"GREETING": "hello", "BUCKET": bucket.bucket_name},
             on_failure=destinations.SqsDestination(failed),
             retry_attempts=1,
             timeout=Duration.seconds(10),
@@ -39,8 +39,6 @@ class PlainStack(Stack):
         cloudwatch.Alarm(
             self, "Errors", metric=function.metric_errors(), threshold=1, evaluation_periods=1, alarm_name="errors"
         )
-        if self.node.try_get_context("broken"):
-            lambda_.CfnAlias(self, "Broken", function_name="no-such-function", function_version="1", name="broken")
         CfnOutput(self, "AliasArn", value=alias.function_arn, export_name="alias-arn")
 
 
