@@ -25,6 +25,7 @@ class _Pool:
 
     def __init__(self, spec: FunctionSpec, prepared: asyncio.Task[PreparedFunction]) -> None:
         self.spec = spec
+        self.code = _code_stamp(spec)
         self.prepared = prepared
         self.idle: list[Worker] = []  # the last one used is the first one taken
         self.retired = False
@@ -41,7 +42,8 @@ class FunctionHost:
 
     def __init__(self, *, work: Path, endpoints: Mapping[str, str], max_concurrency: int = 8) -> None:
         self._work = work.absolute()
-        self._endpoints = dict(endpoints)
+        # By address: boto3 puts a bucket's name before a host's name, and no resolver knows bucket.localhost.
+        self._endpoints = {name: url.replace("//localhost:", "//127.0.0.1:") for name, url in endpoints.items()}
         self._max_concurrency = max_concurrency
         self._slots = asyncio.Semaphore(max_concurrency)
         self._pools: dict[str, _Pool] = {}
@@ -103,7 +105,7 @@ class FunctionHost:
 
     def _pool(self, spec: FunctionSpec) -> _Pool:
         pool = self._pools.get(spec.arn)
-        if pool is not None and (pool.spec is spec or pool.spec == spec):
+        if pool is not None and (pool.spec is spec or (pool.spec == spec and pool.code == _code_stamp(spec))):
             return pool
         if pool is not None:
             self._retire(pool)
@@ -158,6 +160,15 @@ class FunctionHost:
         self._memory_check = (
             asyncio.get_running_loop().call_later(_MEMORY_CHECK_S, self._check_memory) if self._busy else None
         )
+
+
+def _code_stamp(spec: FunctionSpec) -> tuple[int, int]:
+    """Return what differs when another zip lies in the same place."""
+    try:
+        status = spec.code.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
 
 
 def _stop_waiting(worker: Worker, result: asyncio.Future[Invocation], wait_s: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workmail_constructs.emulator.functions.function_spec import FunctionSpec
+    from workmail_constructs.emulator.functions.interpreters import Interpreter
 
 OLDEST_CLIENT: Final = (3, 10)
 """The oldest Python that AWS's runtime client and boto3 still run under."""
@@ -73,10 +75,9 @@ def prepare(spec: FunctionSpec, *, work: Path, endpoints: Mapping[str, str]) -> 
     runtime = runtime_folder(work, interpreter)
     site_packages = f"python/lib/python{interpreter.version[0]}.{interpreter.version[1]}/site-packages"
     from_layers = [layers / site_packages, layers / "python"] if layers else []
-    # Another interpreter's byte code goes beside our other files, not into this installation.
-    cache = () if interpreter.is_running else ("-X", f"pycache_prefix={work / 'pycache'}")
+    byte_code = _byte_code_options(spec, interpreter, work=work, layers=layers)
     return PreparedFunction(
-        command=(interpreter.executable, "-S", *cache, "-m", "awslambdaric", spec.handler),
+        command=(interpreter.executable, "-S", *byte_code, "-m", "awslambdaric", spec.handler),
         environment=lambda_environment(
             spec,
             endpoints=endpoints,
@@ -87,3 +88,16 @@ def prepare(spec: FunctionSpec, *, work: Path, endpoints: Mapping[str, str]) -> 
         task_root=task_root,
         notes=tuple(notes),
     )
+
+
+def _byte_code_options(
+    spec: FunctionSpec, interpreter: Interpreter, *, work: Path, layers: Path | None
+) -> tuple[str, ...]:
+    """Return the options that keep byte code out of the user's folder and out of this installation."""
+    if not interpreter.is_running:
+        return "-X", f"pycache_prefix={work / 'pycache'}"
+    if not spec.code.is_dir():
+        return ()
+    if layers:
+        compileall.compile_dir(layers, quiet=2)  # as -B would have each start compile them again
+    return ("-B",)

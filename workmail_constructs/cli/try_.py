@@ -1,0 +1,251 @@
+"""`workmail-flow try`: run a handler folder on messages, without a stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from workmail_constructs.emulator.try_message import Envelope, HandlerFolder, Trial
+
+_RESERVED = re.compile(
+    r"_HANDLER|_X_AMZN_TRACE_ID|AWS_(DEFAULT_)?REGION|AWS_EXECUTION_ENV|AWS_LAMBDA_.*|AWS_(ACCESS_KEY|ACCESS_KEY_ID"
+    r"|SECRET_ACCESS_KEY|SESSION_TOKEN)|LAMBDA_(TASK_ROOT|RUNTIME_DIR)"
+)
+_LOG_INDENT = "    | "
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    path: Path
+    content: bytes
+    envelope: Envelope
+
+
+def register(app: typer.Typer) -> None:
+    """Add `try` to the command tree."""
+    app.command("try", no_args_is_help=True)(try_handler)
+
+
+def try_handler(
+    folder: Annotated[Path, typer.Argument(help="Folder that holds the handler.", metavar="FOLDER")],
+    *,
+    handler: Annotated[str, typer.Option(help="Module and function, for example app.handler.")],
+    message: Annotated[list[Path], typer.Option(help="A message (RFC 5322); may be repeated.", metavar="FILE")],
+    direction: Annotated[str, typer.Option(help="inbound or outbound.")] = "inbound",
+    run: Annotated[
+        str, typer.Option(help="synchronous (the reply decides) or asynchronous (it is ignored, R10).")
+    ] = "synchronous",
+    mail_from: Annotated[
+        str | None,
+        typer.Option(help="Envelope sender; Return-Path or From without it.", metavar="ADDRESS"),
+    ] = None,
+    rcpt: Annotated[
+        list[str] | None,
+        typer.Option(help="Envelope recipient, may be repeated; To, Cc and Bcc without it.", metavar="ADDRESS"),
+    ] = None,
+    env: Annotated[
+        list[str] | None, typer.Option(help="A variable of the function, may be repeated.", metavar="NAME=VALUE")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write each resulting message to, under its file's name.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")] = False,
+) -> None:
+    """Run a handler folder on messages and show what WorkMail would make of it.
+
+    Exit status 0: every invocation succeeded; 1: one failed, or its reply is not valid; 2: wrong arguments.
+    """
+    problems: list[str] = []
+    tried = _tried(problems, folder, handler, direction, run, env or [])
+    messages = _messages(problems, message, mail_from, rcpt or [])
+    problems += _out_problems(message, out)
+    if problems or tried is None:
+        for problem in problems:
+            typer.echo(problem, err=True)
+        raise typer.Exit(2)
+
+    import asyncio
+
+    failed = asyncio.run(_run(tried, messages, out=out, as_json=as_json))
+    raise typer.Exit(1 if failed else 0)
+
+
+async def _run(tried: HandlerFolder, messages: list[_Message], *, out: Path | None, as_json: bool) -> bool:
+    """Try each message in turn; return whether any failed."""
+    from workmail_constructs.emulator.functions.unpacked_code import CodeError
+    from workmail_constructs.emulator.try_message import HandlerTrials
+
+    failed = False
+    documents: list[dict[str, Any]] = []
+    try:
+        async with HandlerTrials(tried, work=_cache(), progress=_progress) as trials:
+            for message in messages:
+                trial = await trials.run(message.content, message.envelope)
+                failed = failed or not trial.ok
+                written = _write(trial, message.path, out) if out else None
+                if as_json:
+                    path = str(written) if written else None
+                    documents.append({"message": str(message.path), **trial.to_json(), "written": path})
+                else:
+                    typer.echo(_told(trial, message.path, written))
+    except CodeError as error:
+        typer.echo(str(error), err=True)
+        failed = True
+    if as_json:
+        typer.echo(json.dumps(documents, indent=2, ensure_ascii=False))
+    return failed
+
+
+# Arguments
+
+
+def _tried(
+    problems: list[str], folder: Path, handler: str, direction: str, run: str, env: list[str]
+) -> HandlerFolder | None:
+    from workmail_constructs.emulator.handler_name import handler_problem
+    from workmail_constructs.emulator.try_message import HandlerFolder
+    from workmail_flow.vocabulary import FlowDirection
+
+    if problem := handler_problem(folder, handler):
+        problems.append(problem)
+    if direction.upper() not in tuple(FlowDirection):
+        problems.append(f"--direction: found {direction!r}; allowed are inbound and outbound")
+    if run not in ("synchronous", "asynchronous"):
+        problems.append(f"--run: found {run!r}; allowed are synchronous and asynchronous")
+    environment = dict(_variable(problems, entry) for entry in env)
+    if problems:
+        return None
+    return HandlerFolder(
+        folder=folder,
+        handler=handler,
+        direction=FlowDirection(direction.upper()),
+        synchronous=run == "synchronous",
+        environment=environment,
+    )
+
+
+def _variable(problems: list[str], entry: str) -> tuple[str, str]:
+    name, equals, value = entry.partition("=")
+    if not equals or not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
+        problems.append(f"--env: found {entry!r}; allowed is NAME=VALUE, its name of letters, digits and _")
+    elif _RESERVED.fullmatch(name):
+        problems.append(f"--env: {name} is Lambda's own; a function cannot set it")
+    return name, value
+
+
+def _messages(problems: list[str], paths: list[Path], mail_from: str | None, recipients: list[str]) -> list[_Message]:
+    from workmail_constructs.emulator.try_message import Envelope
+    from workmail_flow.address import address_problem
+
+    given = [*(("--mail-from", mail_from) for _ in range(1) if mail_from), *(("--rcpt", one) for one in recipients)]
+    for option, address in given:
+        if problem := address_problem(address or ""):
+            problems.append(f"{option}: found {address!r}; allowed is mailbox@domain, and {problem}")
+    read = []
+    for path in paths:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            problems.append(f"--message: {path} cannot be read: {error.strerror}")
+            continue
+        if not content.strip():
+            problems.append(f"--message: {path} is empty; allowed is a message (RFC 5322)")
+            continue
+        envelope = Envelope.of(content, mail_from=mail_from, recipients=recipients)
+        read.append(_Message(path, content, envelope))
+    return read
+
+
+def _out_problems(paths: list[Path], out: Path | None) -> list[str]:
+    if out is None:
+        return []
+    if out.exists() and not out.is_dir():
+        return [f"--out: found {out}, which is a file; allowed is a folder, made if it is not there"]
+    problems = []
+    names = [path.name for path in paths]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        problems.append(f"--out: several messages have the name {name}; one would overwrite the other")
+    for path in paths:
+        target = out / path.name
+        if target.exists() and path.exists() and target.samefile(path):
+            problems.append(f"--out: {target} is the message itself, which would be overwritten; name another folder")
+    return problems
+
+
+def _cache() -> Path:
+    """Return where resolved requirements and unpacked code are kept between runs."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "workmail-constructs" / "try"
+
+
+# Output
+
+
+def _progress(text: str) -> None:
+    typer.echo(f"==> {text}", err=True)
+
+
+def _write(trial: Trial, path: Path, out: Path) -> Path:
+    """Write the message as it goes on, byte by byte."""
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / path.name
+    target.write_bytes(trial.after)
+    return target
+
+
+def _told(trial: Trial, path: Path, written: Path | None) -> str:
+    """Return all of one trial, for people."""
+    invocation = trial.invocation
+    init = f", cold start {invocation.init_s * 1000:.0f} ms" if invocation.init_s is not None else ""
+    lines = [str(path), "  event", *_json_lines(trial.event)]
+    lines += [f"  invocation: {invocation.outcome.value}, {invocation.duration_s * 1000:.0f} ms{init}"]
+    if invocation.error_message is not None:
+        lines.append(f"    {invocation.error_type}: {invocation.error_message}")
+        lines += [f"    {line}" for entry in invocation.stack_trace for line in entry.splitlines()]
+    lines += [f"    note: {note}" for note in invocation.notes]
+    if invocation.log:
+        lines += ["  log", *(_LOG_INDENT + line for line in invocation.log.splitlines())]
+    if invocation.payload is not None:
+        lines += ["  reply", *_json_lines(trial.reply)]
+    if trial.decisions:
+        width = max(len(one.recipient) for one in trial.decisions)
+        lines.append("  decisions")
+        for one in trial.decisions:
+            added = " (added as Bcc)" if one.added else ""
+            lines.append(f"    {one.recipient:<{width}}  {one.action.value}{added}: {one.reason}")
+            if one.bounce_message:
+                lines.append(f"    {'':<{width}}  bounce message: {one.bounce_message}")
+    else:
+        lines.append("  decisions: none, as the invocation failed: WorkMail retries, then takes the fallback (T2)")
+    for title, found in (("errors", trial.errors), ("findings", trial.findings)):
+        if found:
+            lines += [f"  {title}", *(f"    {one.path}: {one.message} [{one.code}]" for one in found)]
+    lines += _content_lines(trial)
+    if written is not None:
+        suffix = ", though nobody gets it: every recipient's copy is dropped or bounced" if trial.reaches_nobody else ""
+        lines.append(f"  written to {written}{suffix}")
+    return "\n".join(lines) + "\n"
+
+
+def _content_lines(trial: Trial) -> list[str]:
+    from workmail_constructs.emulator.message_diff import diff_messages
+
+    if trial.late_update:
+        return ["  content: not updated: the mail of an asynchronous rule does not wait, so an update never shows (C4)"]
+    if not trial.updated:
+        return ["  content: not updated"]
+    diff = diff_messages(trial.before, trial.after)
+    if not diff:
+        return ["  content: updated, with the same bytes"]
+    return ["  content: updated", *(f"    {line}" for line in diff.splitlines())]
+
+
+def _json_lines(value: object) -> list[str]:
+    return [f"    {line}" for line in json.dumps(value, indent=2, ensure_ascii=False).splitlines()]

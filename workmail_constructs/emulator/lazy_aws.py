@@ -1,0 +1,86 @@
+"""A loopback AWS that costs nothing until somebody calls it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Final, Self
+
+import aiohttp
+from aiohttp import web
+
+from workmail_constructs.emulator.aws.server import AwsEndpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LARGEST_REQUEST: Final = 64 * 1024 * 1024
+"""Bytes: a message of 40 MB (F16) and room to spare."""
+
+_HOP_BY_HOP: Final = {"connection", "content-length", "content-encoding", "host", "keep-alive", "transfer-encoding"}
+_SCOPE: Final = "local/20260101/us-east-1/s3/aws4_request"
+_BUCKET: Final = re.compile(r"/([^/?]+)")
+
+
+class LazyAws:
+    """Listens at once, starts the AWS endpoint with the first request, and passes requests on to it.
+
+    A bucket that does not exist is made when it is first used: nothing was deployed that could have made it.
+
+    Args:
+        region: Region of the endpoint.
+        on_start: Told once when the endpoint is about to start.
+    """
+
+    def __init__(self, *, region: str, on_start: Callable[[], None]) -> None:
+        self._region = region
+        self._on_start = on_start
+        self._starting: asyncio.Task[AwsEndpoint] | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=_LARGEST_REQUEST)
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._session is not None:
+            await self._session.close()
+        if self._starting is not None:
+            endpoint = await self._starting
+            await asyncio.to_thread(endpoint.stop)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        endpoint = await self._endpoint()
+        body = await request.read()
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+        response = await self._pass_on(request.method, endpoint.url + request.path_qs, headers, body)
+        bucket = _BUCKET.match(request.path)
+        if response.status == 404 and bucket and b"NoSuchBucket" in (response.body or b""):  # type: ignore[operator]
+            credential = {"Authorization": f"AWS4-HMAC-SHA256 Credential={_SCOPE}, SignedHeaders=host, Signature=0"}
+            await self._pass_on("PUT", f"{endpoint.url}/{bucket[1]}", credential, b"")
+            response = await self._pass_on(request.method, endpoint.url + request.path_qs, headers, body)
+        return response
+
+    async def _pass_on(self, method: str, url: str, headers: dict[str, str], body: bytes) -> web.Response:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(trust_env=False, auto_decompress=False)
+        async with self._session.request(method, url, headers=headers, data=body, allow_redirects=False) as answer:
+            kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
+            return web.Response(status=answer.status, headers=kept, body=await answer.read())
+
+    async def _endpoint(self) -> AwsEndpoint:
+        if self._starting is None:
+            self._on_start()
+            start = asyncio.to_thread(AwsEndpoint.start, None, region=self._region)
+            self._starting = asyncio.get_running_loop().create_task(start)
+        return await asyncio.shield(self._starting)
