@@ -137,10 +137,16 @@ class MessageContent(Record):
             ServiceError: A call was refused for another reason: see its subclasses.
             ServiceUnreachableError: A call got no usable answer.
         """
-        location = self._location(bucket)
+        if isinstance(self.event, AsynchronousEvent):
+            message = (
+                "the rule is asynchronous, and an update shows only when a synchronous rule's function makes it (C4): "
+                "make the rule synchronous, or do not put"
+            )
+            raise ContentUnavailableError(message)
         chunks = _chunks(content)
         if _equal(chunks, self.raw):
             return Update(UpdateOutcome.UNCHANGED)
+        location = self._location(bucket)
         try:
             _check(chunks, self.raw)
             version = _upload(chunks, location, self.event)
@@ -157,14 +163,8 @@ class MessageContent(Record):
         return Update(UpdateOutcome.UPDATED)
 
     def _location(self, bucket: str | None) -> _Location:
-        """Say where the content shall lie for WorkMail to read, or raise what keeps it from being put at all."""
+        """Say where the content shall lie for WorkMail to read (C6)."""
         event = self.event
-        if isinstance(event, AsynchronousEvent):
-            message = (
-                "the rule is asynchronous, and an update shows only when a synchronous rule's function makes it (C4): "
-                "make the rule synchronous, or do not put"
-            )
-            raise ContentUnavailableError(message)
         bucket = bucket or os.environ.get(BUCKET_VARIABLE)
         if not bucket:
             message = (
