@@ -70,7 +70,7 @@ def by_hand(stack: Stack, count: int) -> None:
         ],
     )
     rules = []
-    code = lambda_.Code.from_asset(str(packed_folder(HANDLER, python_version="3.13", architecture="arm64")))
+    code = lambda_.Code.from_asset(str(packed_folder(HANDLER)))
     for index in range(count):
         log_group = logs.LogGroup(stack, f"LogGroup{index}", retention=logs.RetentionDays.ONE_MONTH)
         function = lambda_.Function(

@@ -18,14 +18,16 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from workmail_constructs.defaults import PYTHON_VERSION
+
 RUNTIME_PACKAGES: Final = ("workmail_flow", "workmail_runtime")
 """What a handler imports of ours."""
 
 REQUIREMENTS: Final = "requirements.txt"
 RECORD_FOLDER: Final = ".workmail"
 
-UV_PLATFORMS: Final = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
-"""By Lambda's architecture, uv's platform: glibc 2.17, which every Lambda Python runtime has."""
+PLATFORM: Final = "aarch64-manylinux_2_34"
+"""uv's name of Lambda's arm64 with Python 3.12 or newer: Amazon Linux 2023, whose glibc is 2.34."""
 
 _NEVER_PACKED: Final = shutil.ignore_patterns(
     *(
@@ -49,29 +51,25 @@ class PackingError(RuntimeError):
 
 
 @cache
-def packed_folder(folder: Path, *, python_version: str, architecture: str) -> Path:
-    """Pack a handler's folder and return where; the same folder is packed once in a process.
-
-    Args:
-        folder: The handler's folder, resolved.
-        python_version: Of the function's runtime, such as "3.13".
-        architecture: The function's, one of `UV_PLATFORMS`.
+def packed_folder(folder: Path) -> Path:
+    """Pack a handler's folder, an absolute path, and return where; the same folder is packed once in a process.
 
     Raises:
         PackingError: A file of the folder has the name of one of ours, or its requirements cannot be resolved.
     """
-    if taken := [name for name in (*RUNTIME_PACKAGES, RECORD_FOLDER) if (folder / name).exists()]:
-        raise PackingError(f"{folder}: found {', '.join(taken)}, which packing puts there itself: rename or remove it")
-    packed = _staging_root() / f"{len(list(_staging_root().iterdir()))}"
+    shadowing = (*RUNTIME_PACKAGES, *(f"{package}.py" for package in RUNTIME_PACKAGES), RECORD_FOLDER)
+    if taken := [name for name in shadowing if (folder / name).exists()]:
+        raise PackingError(f"{folder}: found {', '.join(taken)}, the name of what is put there: rename or remove it")
+    packed = Path(tempfile.mkdtemp(dir=_staging_root()))
     requirements = folder / REQUIREMENTS
     if requirements.is_file():
-        _install(requirements, packed, python_version=python_version, platform=UV_PLATFORMS[architecture])
+        _install(requirements, packed)
     for package in RUNTIME_PACKAGES:
         _copy(_source_of(package), packed / package)
     _copy(folder, packed)
     record = packed / RECORD_FOLDER
     record.mkdir()
-    build = {"platform": UV_PLATFORMS[architecture], "python": python_version}
+    build = {"platform": PLATFORM, "python": PYTHON_VERSION}
     (record / "build.json").write_text(json.dumps(build) + "\n", encoding="utf-8")
     if requirements.is_file():
         shutil.copyfile(requirements, record / REQUIREMENTS)
@@ -99,18 +97,18 @@ def _staging_root() -> Path:
     return root
 
 
-def _install(requirements: Path, target: Path, *, python_version: str, platform: str) -> None:
+def _install(requirements: Path, target: Path) -> None:
     command = [
         *(_uv(requirements), "pip", "install", "--quiet", "--no-progress"),
         *("--target", str(target), "--link-mode", "copy", "--no-compile-bytecode"),
-        *("--python", sys.executable, "--python-version", python_version, "--python-platform", platform),
+        *("--python", sys.executable, "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM),
         *("--only-binary", ":all:", "--requirements", requirements.name),
     ]
     # In the folder itself, so that paths inside a requirements file mean what they say.
     done = subprocess.run(command, cwd=requirements.parent, capture_output=True, text=True, check=False)
     if done.returncode:
         raise PackingError(
-            f"{requirements}: found requirements that uv cannot resolve for Python {python_version} on {platform}; "
+            f"{requirements}: found requirements that uv cannot resolve for Python {PYTHON_VERSION} on {PLATFORM}; "
             "allowed are packages with a wheel for that platform, or a pure Python one; change the requirements, or "
             f"build the function yourself and pass it as function=. uv says:\n{done.stderr.strip()}"
         )

@@ -9,9 +9,6 @@ from aws_cdk.aws_logs import RetentionDays
 PYTHON_VERSION: Final = "3.13"
 """The function's Python: the newest that both aws-cdk-lib has a Lambda runtime for and our tests run handlers under."""
 
-ARCHITECTURE: Final = "arm64"
-"""Cheaper than x86_64 for the same work, in all three Regions of WorkMail."""
-
 MEMORY_MB: Final = 256
 """Enough to edit the largest message WorkMail carries, 40 MB of MIME (F16), without a copy too many."""
 

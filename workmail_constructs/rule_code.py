@@ -9,7 +9,6 @@ from weakref import WeakKeyDictionary
 
 from aws_cdk.aws_lambda import Code
 
-from workmail_constructs import defaults
 from workmail_constructs.assets import packed_folder
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class RuleCode:
         Raises:
             PackingError: A file of the folder has the name of one of ours, or its requirements cannot be resolved.
         """
-        packed = packed_folder(self._folder, python_version=defaults.PYTHON_VERSION, architecture=defaults.ARCHITECTURE)
+        packed = packed_folder(self._folder)
         codes = _CODES.setdefault(stack, {})
         code = codes.get(packed)
         if code is None:

@@ -144,9 +144,8 @@ class RunLambdaRule(Construct):
             destinations: Patterns, as the senders'; a synchronous rule supports `*` only (F12).
             name: The rule's name, unique in the organization (F1); by default the construct's id.
             acknowledge: The lint findings to accept for this rule: each code with the reason why.
-            message_bucket: An existing bucket for updated messages, in the same Region and account, to be shared; its
-                policy gets what WorkMail needs. By default each rule has its own, so that no rule's function can
-                write another's messages.
+            message_bucket: An existing bucket for updated messages, in the same Region and account; its policy gets
+                what WorkMail needs. By default each function has its own, so that none can write another's messages.
             message_key: A KMS key for the bucket made here; S3's own by default.
             **function_options: How to make the function; see `FunctionOptions`. Not for an existing function.
 
@@ -180,7 +179,10 @@ class RunLambdaRule(Construct):
         guard_region(stack)
         self._guard_organization()
 
-        self.message_bucket = self._bucket(content_access, message_bucket, message_key)
+        self.message_bucket = None
+        if content_access is ContentAccess.UPDATE:
+            shared = None if function is None else _BUCKETS.get(function)
+            self.message_bucket = self._bucket(message_bucket or shared, message_key)
         statements = self._statements(content_access)
         if code is not None:
             self._make_function(code, run=run, statements=statements, options=function_options)
@@ -189,6 +191,8 @@ class RunLambdaRule(Construct):
 
         arn = self.function.function_arn
         self.invoke_permission = self._permission(arn)
+        if self.message_bucket is not None:
+            _BUCKETS[self.function] = self.message_bucket
         self.function_arn_output = CfnOutput(
             self,
             "FunctionArn",
@@ -240,9 +244,7 @@ class RunLambdaRule(Construct):
             remedy="put the rule into a stack of the organization's Region and account, or name another organization",
         )
 
-    def _bucket(self, access: ContentAccess, given: AnyBucket | None, key: AnyKey | None) -> AnyBucket | None:
-        if access is not ContentAccess.UPDATE:
-            return None
+    def _bucket(self, given: AnyBucket | None, key: AnyKey | None) -> AnyBucket:
         if given is not None:
             check_message_bucket(self, given)
         bucket = given or new_message_bucket(self, key=key)
@@ -391,6 +393,9 @@ class RunLambdaRule(Construct):
         return permission
 
 
+# By the function that puts into it: rules that share a function share the bucket, since it knows one.
+_BUCKETS: Final[WeakKeyDictionary[AnyFunction, AnyBucket]] = WeakKeyDictionary()
+
 # By function, then by the stack and the organization that a permission is for.
 _PERMISSIONS: Final[WeakKeyDictionary[AnyFunction, dict[tuple[Stack, str], CfnPermission]]] = WeakKeyDictionary()
 
@@ -402,7 +407,7 @@ def _runtime() -> Runtime:
 
 @cache
 def _architecture() -> Architecture:
-    return Architecture.ARM_64
+    return Architecture.ARM_64  # cheaper than x86_64 for the same work, in all of WorkMail's Regions
 
 
 @cache
