@@ -38,11 +38,17 @@ class DaemonError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """A running local WorkMail, as its `daemon.json` tells."""
+    """A running local WorkMail, as its `daemon.json` tells.
+
+    Args:
+        state: Its folder.
+        ready: What `daemon.json` holds.
+        child: Its process, where this process has started it.
+    """
 
     state: Path
     ready: dict[str, Any]
-    _child: subprocess.Popen[bytes] | None = None
+    child: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
@@ -123,8 +129,8 @@ class Daemon:
         os.kill(self.pid, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_S
         while time.monotonic() < deadline:
-            if self._child is not None:
-                self._child.poll()
+            if self.child is not None:
+                self.child.poll()
             if not _alive(self.pid):
                 return
             time.sleep(_POLL_S)

@@ -1,0 +1,220 @@
+"""The local WorkMail: messages a second, its own cost a message, start-up, memory, and what kills leave behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench._measure import Measure
+from tests.emulator.workmail.kill_run import kill_run
+from workmail_constructs.emulator.aws.server import AwsEndpoint
+from workmail_constructs.emulator.functions import FunctionHost, FunctionSpec
+from workmail_constructs.emulator.workmail.handler_folder import HandlerFolder
+from workmail_constructs.emulator.workmail.process import Daemon
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+MESSAGES = 800
+IN_FLIGHT = 1000
+KILLED_MESSAGES = 1000
+KILLS = 50
+ALLOWED_START_S = 3.0
+
+_HANDLER = """
+import time
+
+def handler(event, context):
+    if event["subject"] == "slow":
+        time.sleep(3)
+    return {"actions": [{"allRecipients": True, "action": {"type": "DEFAULT"}}]}
+"""
+_CONTENT = b"From: ann@other.test\r\nTo: bob@example.com\r\nSubject: %s\r\n\r\nhi\r\n"
+_EVENT = (
+    b'{"summaryVersion":"2019-07-28","envelope":{"mailFrom":{"address":"ann@other.test"},"recipients":'
+    b'[{"address":"bob@example.com"}]},"subject":"x","messageId":"a-1","invocationId":"b-1",'
+    b'"flowDirection":"INBOUND","truncated":false}'
+)
+
+
+def run() -> list[Measure]:
+    """Measure; takes some minutes, most of them for the kills."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        handler = work / "handler"
+        handler.mkdir()
+        (handler / "app.py").write_text(_HANDLER)
+        return [
+            _start_up(work / "start"),
+            *_throughput(work / "throughput", handler),
+            *_memory(work / "memory", handler),
+            *_kills(work / "kills"),
+        ]
+
+
+def _start_up(state: Path) -> Measure:
+    beyond: list[float] = []
+    alone: list[float] = []
+    for number in range(3):
+        started = time.perf_counter()
+        AwsEndpoint.start(region="us-east-1").stop()
+        alone.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        daemon, _ = Daemon.start(state / str(number))
+        beyond.append(time.perf_counter() - started)
+        daemon.stop()
+    ours = min(beyond) - min(alone)
+    note = f"ready after {min(beyond):.2f} s, moto alone {min(alone):.2f} s; beside the 3 s allowed"
+    return Measure("start-up beyond moto's", max(ours, 0.0), ALLOWED_START_S, "s", 1.0, note)
+
+
+def _throughput(state: Path, handler: Path) -> list[Measure]:
+    HandlerFolder(name="rule", folder=handler).save(state)
+    daemon, _ = Daemon.start(state)
+    measures = []
+    try:
+        for at_a_time in (1, 8):
+            message_ms, bare_ms = asyncio.run(_side_by_side(daemon, handler, state, at_a_time))
+            rate = f"{1000 / message_ms:,.0f} messages/s; alternative: the bare invocation"
+            measures.append(Measure(f"message, {at_a_time} at a time", message_ms, bare_ms, "ms", None, rate))
+            own = f"own cost a message, {at_a_time} at a time"
+            measures.append(
+                Measure(own, max(message_ms - bare_ms, 0.0), bare_ms, "ms", 1.0, "over the bare invocation")
+            )
+    finally:
+        daemon.stop()
+    return measures
+
+
+async def _side_by_side(daemon: Daemon, handler: Path, state: Path, at_a_time: int) -> tuple[float, float]:
+    """Return milliseconds a message, over SMTP to its outcome, and a bare invocation; the better of alternating runs."""
+    spec = FunctionSpec(
+        name="bare",
+        arn="arn:aws:lambda:us-east-1:1:function:bare",
+        runtime="python3.11",
+        handler="app.handler",
+        code=handler,
+        memory_mb=256,
+        timeout_s=14,
+    )
+    async with FunctionHost(work=state / "bare", endpoints={}) as host:
+
+        async def invoke() -> None:
+            await host.invoke(spec, _EVENT, wait_s=15)
+
+        connections = [await _Connection.open(daemon.ready["smtp"]) for _ in range(at_a_time)]
+        free = list(connections)
+
+        async def send() -> None:
+            connection = free.pop()
+            await connection.send(_CONTENT % b"fast")
+            free.append(connection)
+
+        async def settled() -> None:
+            await asyncio.to_thread(daemon.client.wait)
+
+        await _timed(invoke, 50, at_a_time)
+        await _timed(send, 50, at_a_time, after=settled)
+        bare, message = [], []
+        for _ in range(3):
+            bare.append(await _timed(invoke, MESSAGES, at_a_time))
+            message.append(await _timed(send, MESSAGES, at_a_time, after=settled))
+        for connection in connections:
+            connection.close()
+    return min(message), min(bare)
+
+
+async def _timed(
+    work: Callable[[], Awaitable[None]], times: int, at_a_time: int, after: Callable[[], Awaitable[None]] | None = None
+) -> float:
+    """Return milliseconds one takes."""
+
+    async def worker() -> None:
+        for _ in range(times // at_a_time):
+            await work()
+
+    started = time.perf_counter()
+    await asyncio.gather(*(worker() for _ in range(at_a_time)))
+    if after is not None:
+        await after()
+    return (time.perf_counter() - started) * 1000 / (times // at_a_time * at_a_time)
+
+
+class _Connection:
+    """An SMTP connection that stays open, without a client library's cost."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, address: str) -> _Connection:
+        host, port = address.split(":")
+        connection = cls(*await asyncio.open_connection(host, int(port)))
+        await connection._answer(b"")
+        await connection._answer(b"EHLO bench\r\n")
+        return connection
+
+    async def send(self, content: bytes) -> None:
+        await self._answer(b"MAIL FROM:<ann@other.test>\r\n")
+        await self._answer(b"RCPT TO:<bob@example.com>\r\n")
+        await self._answer(b"DATA\r\n")
+        answer = await self._answer(content + b".\r\n")
+        assert answer.startswith(b"250"), answer
+
+    def close(self) -> None:
+        self._writer.close()
+
+    async def _answer(self, command: bytes) -> bytes:
+        self._writer.write(command)
+        while (line := await self._reader.readline())[3:4] == b"-":
+            pass
+        return line
+
+
+def _memory(state: Path, handler: Path) -> list[Measure]:
+    HandlerFolder(name="rule", folder=handler, timeout_s=14).save(state)
+    daemon, _ = Daemon.start(state)
+    try:
+        at_rest = _resident_mib(daemon.pid)
+        asyncio.run(_fill(daemon))
+        in_flight = daemon.client.get("/v1/status")["inFlight"]
+        loaded = _resident_mib(daemon.pid)
+        daemon.client.post("/v1/reset")
+    finally:
+        daemon.stop()
+    return [
+        Measure("memory at rest", at_rest, at_rest, "MiB", None, "the process of the local WorkMail, without moto's"),
+        Measure("memory under load", loaded, at_rest, "MiB", None, f"{in_flight} messages in flight, beside at rest"),
+    ]
+
+
+async def _fill(daemon: Daemon) -> None:
+    connections = [await _Connection.open(daemon.ready["smtp"]) for _ in range(8)]
+
+    async def worker(connection: _Connection) -> None:
+        for _ in range(IN_FLIGHT // 8):
+            await connection.send(_CONTENT % b"slow")
+
+    await asyncio.gather(*map(worker, connections))
+    for connection in connections:
+        connection.close()
+
+
+def _resident_mib(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _kills(state: Path) -> list[Measure]:
+    state.mkdir()
+    result = kill_run(state, messages=KILLED_MESSAGES, kills=KILLS, seed=1)
+    note = f"{KILLED_MESSAGES} messages, {KILLS} kills at random points, {result.interrupted} invocations interrupted"
+    return [
+        Measure("messages lost", result.lost, 1, "messages", 0.0, note),
+        Measure("messages doubled", result.doubled, 1, "messages", 0.0, note),
+    ]
