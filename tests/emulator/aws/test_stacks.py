@@ -305,6 +305,23 @@ def test_a_stack_in_an_account_of_its_own(aws: LocalAws) -> None:
     assert aws.client("sts", access_key=access_key_id(arn)).get_caller_identity()["Account"] == "999999999999"
 
 
+def test_cdk_bootstrap_may_run_too(aws: LocalAws) -> None:
+    name = "/cdk-bootstrap/hnb659fds/version"
+    bucket = "cdk-hnb659fds-assets-123456789012-us-east-1"
+    stack = aws.create(
+        "CDKToolkit",
+        {
+            "StagingBucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": bucket}},
+            "Version": {
+                "Type": "AWS::SSM::Parameter",
+                "Properties": {"Type": "String", "Name": name, "Value": "99"},
+            },
+        },
+    )
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stack["StackStatusReason"]
+    assert aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"] == "99"
+
+
 def test_what_moto_cannot_do_is_refused_at_once(aws: LocalAws) -> None:
     with pytest.raises(ClientError, match=r"UnknownOperation.*The local AWS \(moto\) cannot do this"):
         aws.client("cloudtrail").lookup_events()

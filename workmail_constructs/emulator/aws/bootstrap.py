@@ -14,6 +14,7 @@ DEFAULT_QUALIFIER = "hnb659fds"
 # The template version of a current `cdk bootstrap`; CDK asks for 6 or more.
 _TEMPLATE_VERSION = "30"
 ASSET_BUCKET = re.compile(r"cdk-(?P<qualifier>[a-z0-9]+)-assets-(?P<account>\d{12})-(?P<region>[a-z0-9-]+)")
+BOOTSTRAP_PARAMETERS = "/cdk-bootstrap/"
 _BOOTSTRAP_ROLE = re.compile(
     r":role/cdk-(?P<qualifier>[a-z0-9]+)-[a-z-]+-role-(?P<account>\d{12})-(?P<region>[a-z0-9-]+)$"
 )
@@ -26,7 +27,7 @@ def bootstrap(account: str, region: str, qualifier: str = DEFAULT_QUALIFIER) -> 
     if bucket not in s3.buckets:
         s3.create_bucket(bucket, region)
     parameters = ssm_backends[account][region]
-    name = f"/cdk-bootstrap/{qualifier}/version"
+    name = f"{BOOTSTRAP_PARAMETERS}{qualifier}/version"
     if parameters.get_parameter(name) is None:
         parameters.put_parameter(
             name=name,

@@ -20,6 +20,7 @@ from moto.sqs.exceptions import QueueDoesNotExist
 from moto.sqs.models import sqs_backends
 from moto.ssm.models import Parameter, ssm_backends
 
+from workmail_constructs.emulator.aws.bootstrap import ASSET_BUCKET, BOOTSTRAP_PARAMETERS
 from workmail_constructs.emulator.aws.cloudformation.provider import MotoProvider, RememberedResource
 
 if TYPE_CHECKING:
@@ -33,8 +34,12 @@ class BucketProvider(MotoProvider):
         super().__init__(FakeBucket)
 
     def create(self, request: ResourceRequest) -> FakeBucket:
-        """Make the bucket."""
-        bucket: FakeBucket = super().create(request)
+        """Make the bucket; `cdk bootstrap` gets the one that was made in its place."""
+        bucket: FakeBucket | None = None
+        if ASSET_BUCKET.fullmatch(request.name):
+            bucket = s3_backends[request.account]["aws"].buckets.get(request.name)
+        if bucket is None:
+            bucket = super().create(request)
         _set_versioning(bucket, request)
         return bucket
 
@@ -286,7 +291,7 @@ class ParameterProvider(MotoProvider):
         super().__init__(Parameter)
 
     def create(self, request: ResourceRequest) -> Parameter:
-        """Set the parameter."""
+        """Set the parameter; `cdk bootstrap` may overwrite the one that was made in its place."""
         properties = request.properties
         parameter: Parameter = ssm_backends[request.account][request.region].put_parameter(
             name=request.name,
@@ -295,7 +300,7 @@ class ParameterProvider(MotoProvider):
             parameter_type=properties.get("Type", "String"),
             allowed_pattern=properties.get("AllowedPattern", ""),
             keyid="",
-            overwrite=False,
+            overwrite=request.name.startswith(BOOTSTRAP_PARAMETERS),
             tags=[],
             data_type=properties.get("DataType", "text"),
             tier=properties.get("Tier"),
