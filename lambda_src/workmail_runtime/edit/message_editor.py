@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workmail_runtime.edit.bodies import Bodies, find_bodies, require_room_beside
 from workmail_runtime.edit.check_message import IMMUTABLE_HEADERS, UNIQUE_HEADERS
-from workmail_runtime.edit.content_value import parse_content_value
-from workmail_runtime.edit.encoded_words import MAX_LINE, decode_words, encode_words, starts_with_encoded_word
+from workmail_runtime.edit.encoded_words import decode_words, encode_words
 from workmail_runtime.edit.header_block import line_ending
 from workmail_runtime.edit.mime_part import MimePart, parse_message
-from workmail_runtime.edit.new_part import Attachment, attachment_part, new_boundary, text_part
+from workmail_runtime.edit.new_part import Attachment, attachment_part, text_part
 from workmail_runtime.edit.refusal import EditRefusal, EditRefusedError
-from workmail_runtime.edit.text_body import MARK_PARAMETER, BodyEdit, Insertion, Place, TextBody, new_insertion
+from workmail_runtime.edit.render_splices import PartEdit, render_splices, takes_parts
+from workmail_runtime.edit.subject import has_prefix, is_reply_subject, prefixed
+from workmail_runtime.edit.text_body import Insertion, Place, TextBody, new_insertion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from workmail_runtime.edit.render_splices import Splice
 
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
-_REPLY_MARKER = re.compile(
-    r"(?:re|r|fwd?|fw|aw|antw|wg|sv|vs|vb|tr|rv|rif|i|ang|doorst|odp|pd|ynt|ilt|enc|res|回复|答复|转发|返信|転送)"
-    r"\s*(?:\[\d+\]|\(\d+\))?\s*[:\uff1a]\s*",
-    re.IGNORECASE,
-)
-_TAGS = re.compile(r"^(?:\[[^\[\]]{1,40}\]\s*)+")
-
-
-@dataclass(slots=True)
-class _PartEdit:
-    """What is to change at one part; empty containers where nothing is."""
-
-    fields: dict[int, bytes] = field(default_factory=dict)  # by index in the block; b"" removes it
-    appended: list[tuple[str, bytes]] = field(default_factory=list)
-    body: BodyEdit | None = None
-    before: bytes | None = None  # new parts beside this one, or inside it where it is a multipart/mixed
-    after: bytes | None = None
-    attached: list[bytes] = field(default_factory=list)
-    replacement: bytes | None = None  # of the whole part; b"" removes it
 
 
 class MessageEditor:
@@ -60,11 +43,11 @@ class MessageEditor:
     def __init__(self, raw: bytes | bytearray) -> None:
         self._raw = raw
         self._root: MimePart | None = None
-        self._edits: dict[MimePart, _PartEdit] = {}
+        self._edits: dict[MimePart, PartEdit] = {}
         self._insertions: dict[Place, list[Insertion]] = {Place.TOP: [], Place.BOTTOM: []}
         self._texts: dict[MimePart, TextBody] = {}
         self._bodies: Bodies | None = None
-        self._rendered: list[tuple[int, int, bytes]] | None = None
+        self._rendered: list[Splice] | None = None
 
     # --- the message as it came
 
@@ -134,7 +117,7 @@ class MessageEditor:
     def headers(self, name: str) -> list[str]:
         """All fields of this name with all edits so far, decoded as text."""
         wanted = name.lower()
-        edit = self._edits.get(self.root, _PartEdit())
+        edit = self._edits.get(self.root, PartEdit())
         kept = [
             self._field(index) for index, entry in enumerate(self.root.block.fields) if entry.name.lower() == wanted
         ]
@@ -164,14 +147,14 @@ class MessageEditor:
         indexes = [index for index, entry in enumerate(block.fields) if entry.name.lower() == "subject"]
         indexes = [index for index in indexes if self._field(index)]
         if not indexes:
-            if any(_has_prefix(subject, prefix) for subject in self.headers("Subject")):
+            if any(has_prefix(subject, prefix) for subject in self.headers("Subject")):
                 return False
             return self._append_field("Subject", prefix)
         changed = False
         for index in indexes:
             content = self._field(index)
-            if not _has_prefix(decode_words(content.partition(b":")[2]), prefix):
-                self._edit(self.root).fields[index] = _prefixed(content, prefix, self._eol)
+            if not has_prefix(decode_words(content.partition(b":")[2]), prefix):
+                self._edit(self.root).fields[index] = prefixed(content, prefix, self._eol)
                 changed = True
         return self._done(changed)
 
@@ -275,7 +258,7 @@ class MessageEditor:
                 part would break.
         """
         part = attachment_part(attachment, self._eol)
-        if part in self._edits.get(self.root, _PartEdit()).attached:
+        if part in self._edits.get(self.root, PartEdit()).attached:
             return False
         for present in self.attachments:
             if present.filename == attachment.filename and _content_is(present, attachment.content):
@@ -318,8 +301,8 @@ class MessageEditor:
     def _eol(self) -> bytes:
         return line_ending(self._raw, 0, len(self._raw))
 
-    def _edit(self, part: MimePart) -> _PartEdit:
-        return self._edits.setdefault(part, _PartEdit())
+    def _edit(self, part: MimePart) -> PartEdit:
+        return self._edits.setdefault(part, PartEdit())
 
     def _done(self, changed: bool) -> bool:
         if changed:
@@ -359,17 +342,9 @@ class MessageEditor:
             return False
         if self._bodies is None:
             self._bodies = find_bodies(self.root)
-        wanted = {**self._insertions, place: [*self._insertions[place], insertion]}
         before = self._splices()
-        try:
-            plans = self._plan_texts(wanted[Place.TOP], wanted[Place.BOTTOM])
-        except EditRefusedError:
-            self._texts.clear()
-            raise
-        self._insertions = wanted
-        for part, plan in plans.items():
-            self._edit(part).body = plan
-        self._plan_beside(place)
+        self._insertions[place].append(insertion)
+        self._plan(self._bodies)
         self._rendered = None
         return self._splices() != before
 
@@ -380,55 +355,53 @@ class MessageEditor:
             self.root.field_value(fields[0]).strip() for fields in (named[:1] if named[0] else named) if fields
         )
 
-    def _plan_texts(
-        self, banners: Sequence[Insertion], footers: Sequence[Insertion]
-    ) -> dict[MimePart, BodyEdit | None]:
-        bodies = self._bodies
-        assert bodies is not None  # noqa: S101 - set by the only caller
-        plans: dict[MimePart, BodyEdit | None] = {}
+    def _plan(self, bodies: Bodies) -> None:
+        """Plan all banners and footers anew: what stands in a place can only be told with all of them at hand."""
         vouched: set[Insertion] = set()
-        texts = dict.fromkeys([*bodies.top, *bodies.bottom])
         # HTML first: its marks vouch for the plain text beside it.
-        for part in sorted(
-            (part for part in texts if part.is_text), key=lambda part: part.content_type == "text/plain"
-        ):
-            text = self._texts.get(part)
-            if text is None:
-                text = self._texts[part] = TextBody(part, may_quote_footer=self._is_reply())
-            new_banners = _missing(banners, text.present(banners)) if part in bodies.top else []
-            found = text.present(footers, vouched=vouched) if part in bodies.bottom else set()
-            new_footers = _missing(footers, found) if part in bodies.bottom else []
-            if text.is_html:
-                vouched |= found
-            plans[part] = text.plan(new_banners, new_footers) if new_banners or new_footers else None
-        return plans
+        for part in sorted({*bodies.top, *bodies.bottom}, key=lambda part: (not part.is_html, part.start)):
+            banners = self._insertions[Place.TOP] if part in bodies.top else []
+            footers = self._insertions[Place.BOTTOM] if part in bodies.bottom else []
+            if not (part.is_text and self._plan_text(part, banners, footers, vouched)):
+                self._plan_beside(part, banners, footers)
+
+    def _plan_text(
+        self, part: MimePart, banners: list[Insertion], footers: list[Insertion], vouched: set[Insertion]
+    ) -> bool:
+        """Plan to write into a text; False where the new text cannot be written in its character set or encoding."""
+        edit = self._edit(part)
+        try:
+            text = self._texts.get(part) or TextBody(part, may_quote_footer=self._is_reply())
+            found = text.present(footers, vouched=vouched)
+            new = _missing(banners, text.present(banners)), _missing(footers, found)
+            edit.body = text.plan(*new) if any(new) else None
+        except EditRefusedError:
+            edit.body = None
+            return False
+        self._texts[part] = text
+        if part.is_html:
+            vouched |= found
+        return True
+
+    def _plan_beside(self, part: MimePart, banners: list[Insertion], footers: list[Insertion]) -> None:
+        """Plan new parts beside one that cannot be written into: a signed one, or a message without any text."""
+        banners = _missing(banners, _beside(part, banners, -1))
+        footers = _missing(footers, _beside(part, footers, +1))
+        edit = self._edit(part)
+        edit.before = text_part(_paragraphs(reversed(banners)), self._eol) if banners else None
+        edit.after = text_part(_paragraphs(footers), self._eol) if footers else None
 
     def _is_reply(self) -> bool:
         block = self.root.block
         if block.find("in-reply-to") or block.find("references"):
             return True
         subjects = [decode_words(self.root.field_value(entry)) for entry in block.find("subject")]
-        return any(_REPLY_MARKER.match(_TAGS.sub("", subject)) for subject in subjects)
-
-    def _plan_beside(self, place: Place) -> None:
-        """New parts for bodies that cannot be written into: signed ones, and messages without any."""
-        bodies = self._bodies
-        insertions = self._insertions[place]
-        for part in bodies.top if bodies and place is Place.TOP else bodies.bottom if bodies else ():
-            if part.is_text:
-                continue
-            new = _missing(insertions, _beside(part, insertions, place))
-            ordered = list(reversed(new)) if place is Place.TOP else new
-            content = text_part("\n\n".join(insertion.text for insertion in ordered), self._eol) if new else None
-            if place is Place.TOP:
-                self._edit(part).before = content
-            else:
-                self._edit(part).after = content
+        return any(map(is_reply_subject, subjects))
 
     def _replace(
         self, predicate: Callable[[MimePart], bool], replacement: Callable[[MimePart], Attachment] | None
     ) -> tuple[MimePart, ...]:
-        gone = [part for part in self.attachments if self._edits.get(part, _PartEdit()).replacement is None]
+        gone = [part for part in self.attachments if self._edits.get(part, PartEdit()).replacement is None]
         gone = [part for part in gone if predicate(part)]
         for part in gone:
             if part.signed_by is not None:
@@ -445,167 +418,16 @@ class MessageEditor:
             self._edit(part).replacement = content
         for part, _ in changed:
             siblings = part.parent.children if part.parent else [part]
-            if all(self._edits.get(sibling, _PartEdit()).replacement == b"" for sibling in siblings):
+            if all(self._edits.get(sibling, PartEdit()).replacement == b"" for sibling in siblings):
                 self._edit(siblings[0]).replacement = text_part("", self._eol)
         self._done(bool(changed))
         return tuple(part for part, _ in changed)
 
-    # --- the splices
-
-    def _splices(self) -> list[tuple[int, int, bytes]]:
+    def _splices(self) -> list[Splice]:
         if self._rendered is None:
-            splices: list[tuple[int, int, bytes]] = []
-            if self._edits:
-                self._render(self.root, splices)
-            self._rendered = [splice for splice in splices if splice[2] != self._raw[splice[0] : splice[1]]]
+            identity = self._identity() if self._edits else b""
+            self._rendered = render_splices(self.root, self._edits, identity=identity) if self._edits else []
         return self._rendered
-
-    def _render(self, part: MimePart, splices: list[tuple[int, int, bytes]]) -> None:
-        """Write a part's splices in the order of their offsets."""
-        edit = self._edits.get(part) or _PartEdit()
-        block, eol = part.block, self._eol
-        header = _Header(part, dict(edit.fields), [content for _, content in edit.appended], eol)
-        body = list(edit.body.splices) if edit.body else []
-        opening = closing = b""
-        if edit.body:
-            header.declare(edit.body)
-        if edit.replacement:  # of the message itself; a part's is its parent's matter
-            fields, _, content = edit.replacement.partition(eol * 2)
-            header.take_content()
-            header.appended.append(fields + eol)
-            body = [(block.body_start, part.end, content + eol)]
-        beside = [*filter(None, (edit.before,)), b"", *filter(None, (edit.after,)), *edit.attached]
-        if len(beside) > 1 and not _holds_parts(part) and not (part.parent and _holds_parts(part.parent)):
-            boundary = new_boundary(self._raw, self._identity())
-            opening, closing = _wrapping(
-                beside, boundary, header.take_content(), is_message=part.parent is None, eol=eol
-            )
-            header.appended.append(b'Content-Type: multipart/mixed; boundary="' + boundary + b'"' + eol)
-        lead = header.write(splices)
-        if lead and (opening or body):
-            splices.append((block.body_start, block.body_start, lead))
-        if opening:
-            splices.append((block.body_start, block.body_start, opening))
-        splices += body
-        if part.children and not edit.replacement:
-            self._render_children(part, edit, splices)
-        if closing:
-            splices.append((part.end, part.end, closing))
-
-    def _render_children(self, part: MimePart, edit: _PartEdit, splices: list[tuple[int, int, bytes]]) -> None:
-        delimiter = b"--" + part.parameters["boundary"].rstrip(" \t\r\n").encode("latin-1") + self._eol
-
-        def insert(offset: int, new: bytes | None) -> None:
-            if new is not None:
-                splices.append((offset, offset, delimiter + new + self._eol))
-
-        takes_parts = _holds_parts(part)
-        if takes_parts:
-            insert(part.delimiters[0], edit.before)
-        for index, child in enumerate(part.children):
-            start, following = part.delimiters[index], part.delimiters[index + 1]
-            child_edit = self._edits.get(child) or _PartEdit()
-            moves_out = takes_parts and not _holds_parts(child)
-            if moves_out:
-                insert(start, child_edit.before)
-            if child_edit.replacement is None:
-                self._render(child, splices)
-            elif child_edit.replacement:
-                splices.append((child.start, child.end, child_edit.replacement))
-            else:
-                splices.append((start, following, b""))
-            if moves_out:
-                insert(following, child_edit.after)
-        if takes_parts:
-            for new in (edit.after, *edit.attached):
-                insert(part.delimiters[-1], new)
-
-
-@dataclass(slots=True)
-class _Header:
-    """One part's header while its splices are made."""
-
-    part: MimePart
-    fields: dict[int, bytes]
-    appended: list[bytes]
-    eol: bytes
-
-    def declare(self, body: BodyEdit) -> None:
-        """Say what the edited body is in."""
-        if body.charset or body.marks:
-            self._declare_type(body)
-        if body.transfer_encoding:
-            self._set("Content-Transfer-Encoding", body.transfer_encoding.encode("ascii"))
-        for index in self._indexes("content-md5"):
-            self.fields[index] = b""
-
-    def take_content(self) -> bytes:
-        """Take the fields that describe the body out, to stand in a part of its own."""
-        indexes = [i for i, entry in enumerate(self.part.block.fields) if entry.name.lower().startswith("content-")]
-        taken = [_with_line_ending(self._current(index), self.eol) for index in indexes]
-        taken += [content for content in self.appended if _describes_content(content)]
-        self.appended = [content for content in self.appended if not _describes_content(content)]
-        self.fields.update(dict.fromkeys(indexes, b""))
-        return b"".join(taken)
-
-    def write(self, splices: list[tuple[int, int, bytes]]) -> bytes:
-        """Write the splices; return what has to stand before a body that is not there yet."""
-        block = self.part.block
-        if self.part.parent is None and not block.find("mime-version") and any(map(_describes_content, self.appended)):
-            self.appended.append(b"MIME-Version: 1.0" + self.eol)
-        for index in sorted(self.fields):
-            splices.append((block.fields[index].start, block.fields[index].end, self.fields[index]))
-        lead = block.separator
-        new = b"".join(self.appended)
-        if new and len(lead) > len(self.eol):  # the last field lacks its line ending
-            new, lead = self.eol + new, self.eol
-        if new:
-            splices.append((block.end, block.end, new))
-        return lead
-
-    def _indexes(self, name: str) -> list[int]:
-        return [i for i, entry in enumerate(self.part.block.fields) if entry.name.lower() == name]
-
-    def _current(self, index: int) -> bytes:
-        entry = self.part.block.fields[index]
-        return self.fields.get(index, bytes(self.part.raw[entry.start : entry.end]))
-
-    def _set(self, name: str, value: bytes) -> None:
-        content = name.encode("ascii") + b": " + value + self.eol
-        if indexes := self._indexes(name.lower()):
-            self.fields[indexes[0]] = content
-        else:
-            self.appended.append(content)
-
-    def _declare_type(self, body: BodyEdit) -> None:
-        indexes = self._indexes("content-type")
-        if not indexes or not parse_content_value(self._current(indexes[0]).partition(b":")[2]).word:
-            charset = (body.charset or "us-ascii").encode("ascii")
-            self._set("Content-Type", b"text/plain; charset=" + charset + self._marks(body, b""))
-            return
-        content = self._current(indexes[0])
-        colon = content.index(b":") + 1
-        value = parse_content_value(content[colon:])
-        ending = content[len(content.rstrip(b"\r\n")) :]
-        content = content[: len(content) - len(ending)].rstrip(b" \t;")
-        if body.charset and (span := value.spans.get("charset")):
-            start, end = (colon + offset for offset in span)
-            content = content[:start] + body.charset.encode("ascii") + content[end:]
-        elif body.charset and "charset" in value.parameters:  # in RFC 2231 form, maybe in several pieces
-            others = {**value.parameters, "charset": body.charset}
-            quoted = (f'; {name}="{text}"' for name, text in others.items())
-            content = content[:colon] + f" {value.word}{''.join(quoted)}".encode("latin-1", "replace")
-        elif body.charset:
-            content += b"; charset=" + body.charset.encode("ascii")
-        self.fields[indexes[0]] = (
-            content + self._marks(body, value.parameters.get(MARK_PARAMETER, "").encode()) + ending
-        )
-
-    def _marks(self, body: BodyEdit, present: bytes) -> bytes:
-        if not body.marks:
-            return b""
-        marks = [mark for mark in present.split(b"+") if mark] + [mark.encode("ascii") for mark in body.marks]
-        return b";" + self.eol + b" " + MARK_PARAMETER.encode("ascii") + b"=" + b"+".join(marks)
 
 
 def _one_line(text: str, what: str) -> str:
@@ -621,49 +443,24 @@ def _require_name(name: str) -> None:
         raise ValueError(f"{name} describes the message's structure, which edits keep right themselves")
 
 
-def _holds_parts(part: MimePart) -> bool:
-    """Whether another part may simply be added to it."""
-    return part.content_type == "multipart/mixed"
-
-
-def _describes_content(field_bytes: bytes) -> bool:
-    return field_bytes[:8].lower() == b"content-"
-
-
-def _with_line_ending(content: bytes, eol: bytes) -> bytes:
-    return content if not content or content.endswith(b"\n") else content + eol
-
-
-def _wrapping(
-    beside: Sequence[bytes], boundary: bytes, content_fields: bytes, *, is_message: bool, eol: bytes
-) -> tuple[bytes, bytes]:
-    """What stands before and behind a body that becomes a part of a new multipart/mixed.
-
-    Args:
-        beside: The new parts; an empty one stands for the body itself.
-        boundary: Of the new multipart.
-        content_fields: What describes the body.
-        is_message: Whether nothing follows the new multipart.
-        eol: The line ending.
-    """
-    delimiter = b"--" + boundary + eol
-    at = beside.index(b"")
-    opening = b"".join(delimiter + new + eol for new in beside[:at]) + delimiter + content_fields + eol
-    closing = b"".join(eol + delimiter + new for new in beside[at + 1 :]) + eol + b"--" + boundary + b"--"
-    return opening, closing + (eol if is_message else b"")
-
-
 def _missing(wanted: Sequence[Insertion], present: Collection[Insertion]) -> list[Insertion]:
     return [insertion for insertion in wanted if insertion not in present]
 
 
-def _beside(part: MimePart, insertions: Sequence[Insertion], place: Place) -> set[Insertion]:
-    """Which insertions a text right beside a part consists of."""
-    siblings = part.parent.children if part.parent and _holds_parts(part.parent) else []
-    at = siblings.index(part) + (-1 if place is Place.TOP else 1) if siblings else -1
+def _paragraphs(insertions: Iterable[Insertion]) -> str:
+    return "\n\n".join(insertion.text for insertion in insertions)
+
+
+def _beside(part: MimePart, insertions: Sequence[Insertion], step: int) -> set[Insertion]:
+    """Which insertions stand in the text right before (-1) or behind (+1) a part."""
+    siblings = part.parent.children if part.parent and takes_parts(part.parent) else [part]
+    at = siblings.index(part) + step
     if not 0 <= at < len(siblings) or siblings[at].content_type != "text/plain" or siblings[at].is_attachment:
         return set()
-    return TextBody(siblings[at], may_quote_footer=False).present(insertions)
+    try:
+        return TextBody(siblings[at], may_quote_footer=False).present(insertions)
+    except EditRefusedError:
+        return set()
 
 
 def _content_is(part: MimePart, content: bytes) -> bool:
@@ -673,28 +470,3 @@ def _content_is(part: MimePart, content: bytes) -> bool:
         return part.content() == content
     except EditRefusedError:
         return False
-
-
-def _has_prefix(subject: str, prefix: str) -> bool:
-    """Whether a subject has a prefix, at its start or behind reply markers and tags."""
-    rest, wanted = " ".join(subject.split()), prefix.casefold()
-    while not rest.casefold().startswith(wanted):
-        marker = _REPLY_MARKER.match(rest) or _TAGS.match(rest)
-        if not marker:
-            return False
-        rest = rest[marker.end() :]
-    return True
-
-
-def _prefixed(content: bytes, prefix: str, eol: bytes) -> bytes:
-    """A Subject field with a prefix before its value, whose bytes stay."""
-    colon = content.index(b":") + 1
-    value_start = len(content) - len(content[colon:].lstrip(b" \t\r\n"))
-    lead, value = content[:value_start], content[value_start:]
-    if not value:  # no subject: the white space was all there was
-        return content[:colon] + b" " + encode_words(prefix, eol=eol, width=colon + 1) + eol
-    column = len(lead) - (lead.rfind(b"\n") + 1)
-    encoded = encode_words(prefix, eol=eol, width=column, before_encoded_word=starts_with_encoded_word(value))
-    first_line = len(value.partition(b"\n")[0].rstrip(b"\r"))
-    fits = len(encoded.rpartition(b"\n")[2]) + column + 1 + first_line <= MAX_LINE
-    return lead + encoded + (b" " if fits else eol + b" ") + value

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 MAX_DEPTH = 50
 """Multiparts nested deeper are refused; real mail stays below ten."""
 
-_TEXT_TYPES = frozenset({"text/plain", "text/html", "text/x-amp-html", "text/watch-html"})
+_HTML_TYPES = frozenset({"text/html", "text/x-amp-html", "text/watch-html"})
+_TEXT_TYPES = _HTML_TYPES | {"text/plain"}
 
 
 @dataclass(eq=False, slots=True)
@@ -84,6 +85,11 @@ class MimePart:
     def is_text(self) -> bool:
         """Whether it is text a reader sees in place and that edits know how to write into."""
         return self.content_type in _TEXT_TYPES and self.disposition != "attachment"
+
+    @property
+    def is_html(self) -> bool:
+        """Whether its text is HTML."""
+        return self.content_type in _HTML_TYPES
 
     @property
     def is_attachment(self) -> bool:

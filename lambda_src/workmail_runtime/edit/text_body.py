@@ -30,7 +30,6 @@ MARK_PARAMETER = "x-workmail-edit"
 _LONGEST_LINE = 998  # without its CRLF (C8, RFC 5322 section 2.1.1)
 _PIECE = 1 << 16
 _BOM = b"\xef\xbb\xbf"
-_HTML_TYPES = frozenset({"text/html", "text/x-amp-html", "text/watch-html"})
 _ISO_2022_TEXT = re.compile(rb"\x1b\$.*?(?:\x1b\([BJ]|$)", re.DOTALL)
 _QUOTED_LINE = re.compile(rb"^>", re.MULTILINE)
 
@@ -115,7 +114,7 @@ class TextBody:
 
     def __init__(self, part: MimePart, *, may_quote_footer: bool) -> None:
         self.part = part
-        self.is_html = part.content_type in _HTML_TYPES
+        self.is_html = part.is_html
         self._raw = part.raw
         self._start, self._end = part.block.body_start, part.end
         self._eol = line_ending(self._raw, self._start, self._end)

@@ -1,0 +1,44 @@
+"""A prefix on a message's subject, and what a subject tells of a message."""
+
+from __future__ import annotations
+
+import re
+
+from workmail_runtime.edit.encoded_words import MAX_LINE, encode_words, starts_with_encoded_word
+
+_REPLY_MARKER = re.compile(
+    r"(?:re|r|fwd?|fw|aw|antw|wg|sv|vs|vb|tr|rv|rif|i|ang|doorst|odp|pd|ynt|ilt|enc|res|回复|答复|转发|返信|転送)"
+    r"\s*(?:\[\d+\]|\(\d+\))?\s*[:\uff1a]\s*",
+    re.IGNORECASE,
+)
+_TAGS = re.compile(r"^(?:\[[^\[\]]{1,40}\]\s*)+")
+
+
+def is_reply_subject(subject: str) -> bool:
+    """Whether a subject begins as those of replies and forwards do, in the languages mail programs write."""
+    return _REPLY_MARKER.match(_TAGS.sub("", subject)) is not None
+
+
+def has_prefix(subject: str, prefix: str) -> bool:
+    """Whether a subject has a prefix, at its start or behind reply markers and tags."""
+    rest, wanted = " ".join(subject.split()), prefix.casefold()
+    while not rest.casefold().startswith(wanted):
+        marker = _REPLY_MARKER.match(rest) or _TAGS.match(rest)
+        if not marker:
+            return False
+        rest = rest[marker.end() :]
+    return True
+
+
+def prefixed(content: bytes, prefix: str, eol: bytes) -> bytes:
+    """A Subject field with a prefix before its value, whose bytes stay."""
+    colon = content.index(b":") + 1
+    value_start = len(content) - len(content[colon:].lstrip(b" \t\r\n"))
+    lead, value = content[:value_start], content[value_start:]
+    if not value:  # no subject: the white space was all there was
+        return content[:colon] + b" " + encode_words(prefix, eol=eol, width=colon + 1) + eol
+    column = len(lead) - (lead.rfind(b"\n") + 1)
+    encoded = encode_words(prefix, eol=eol, width=column, before_encoded_word=starts_with_encoded_word(value))
+    first_line = len(value.partition(b"\n")[0].rstrip(b"\r"))
+    fits = len(encoded.rpartition(b"\n")[2]) + column + 1 + first_line <= MAX_LINE
+    return lead + encoded + (b" " if fits else eol + b" ") + value
