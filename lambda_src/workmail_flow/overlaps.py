@@ -80,7 +80,8 @@ class Overlaps:
                 PatternKind.ANY: f"someone@elsewhere.example{mark}",
             }[pattern.kind]
             # Ends: each turn has an address that only patterns naming it can match, and those are finitely many.
-            if self._index.levels(address)[0][0] == pattern.specificity:
+            levels = self._index.levels(address)
+            if not levels or levels[0][0] <= pattern.specificity:
                 return address
 
 

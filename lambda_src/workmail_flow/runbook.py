@@ -57,8 +57,8 @@ def runbook(rule_set: RuleSet, *, organization_id: str) -> str:
     """Return the console steps, as Markdown.
 
     Args:
-        rule_set: The rules of one organization. Where a rule's function is no ARN it is taken as words that say where to
-            find it.
+        rule_set: The rules of one organization. Where a rule's function is no ARN it is taken as words that say where
+            to find it.
         organization_id: The organization's id, or words that say where to find it.
     """
     rules = creation_order(rule_set)
@@ -86,9 +86,8 @@ def _creation(rule_set: RuleSet, rules: tuple[FlowRule, ...]) -> Iterator[str]:
         if rule.action is RuleAction.RUN_LAMBDA:
             yield f"First: {_before_run_lambda(rule)}"
             yield ""
-        yield (
-            f"Organizations → the organization → Organization settings → **{_TABS[rule.direction]}** → **Create**. Enter:"
-        )
+        yield f"Organizations → the organization → Organization settings → **{_TABS[rule.direction]}** → **Create**."
+        yield "Enter:"
         yield ""
         yield "| field | value |"
         yield "|---|---|"

@@ -1,0 +1,333 @@
+"""`workmail-flow rules`: check, ask, explain and compare the email flow rules of a file, an app or a stack."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+
+import typer
+
+from workmail_flow.address import address_problem
+from workmail_flow.diff import diff as differences
+from workmail_flow.diff import effect_in_words
+from workmail_flow.explain import explain as explanation
+from workmail_flow.lint import Severity
+from workmail_flow.lint import lint as findings_of
+from workmail_flow.rules import RuleError, RuleSet
+from workmail_flow.runbook import runbook as steps
+from workmail_flow.template import TemplateError
+from workmail_flow.vocabulary import FlowDirection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from workmail_flow.lint import LintFinding
+    from workmail_flow.rule_problems import RuleProblem
+    from workmail_flow.template import DeclaredRules
+
+SCHEMA_FILE: Final = "rule-file.schema.json"
+UNKNOWN_ORGANIZATION: Final = "(not known: a rule file names none)"
+
+app = typer.Typer(help="Email flow rules: check them, ask them, explain them, type them.", no_args_is_help=True)
+
+Source = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FILE]",
+        help="A rule file (.json, .yaml, .yml), or the cdk.out folder of a synthesized app. Left out with --stack.",
+        exists=True,
+    ),
+]
+Stack = Annotated[str | None, typer.Option("--stack", metavar="NAME", help="Read a deployed stack, with boto3.")]
+Region = Annotated[str | None, typer.Option("--region", help="The Region of --stack.")]
+Profile = Annotated[str | None, typer.Option("--profile", help="The AWS profile for --stack.")]
+Organization = Annotated[
+    str | None, typer.Option("--organization", metavar="ID", help="One organization of several in an app or a stack.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def lint(
+    source: Source = None,
+    *,
+    stack: Stack = None,
+    region: Region = None,
+    profile: Profile = None,
+    organization: Organization = None,
+    as_json: Json = False,
+) -> None:
+    """Tell what is wrong, risky or unsettled. Fails if an error is found that no rule acknowledges."""
+    found: list[dict[str, Any]] = []
+    if source and not source.is_dir():
+        rule_set, problems = RuleSet.read(_content(source))
+        found += (_problem_as_json(problem) for problem in problems)
+        found += (_finding_as_json(finding, None) for finding in findings_of(rule_set))
+    else:
+        for declared in _declared(source, stack, region, profile, organization):
+            found += (
+                _finding_as_json(finding, declared.organization_id)
+                for finding in findings_of(declared.rules, organization_domains=declared.domains)
+            )
+    failed = any(finding["severity"] == Severity.ERROR and not finding["acknowledged"] for finding in found)
+    if as_json:
+        _print_json({"findings": found})
+    else:
+        for finding in found:
+            _print_finding(finding)
+        counts = [sum(finding["severity"] == severity for finding in found) for severity in Severity]
+        typer.echo(", ".join(f"{count} {severity}" for count, severity in zip(counts, Severity, strict=True)))
+    raise typer.Exit(1 if failed else 0)
+
+
+def _direction(value: str) -> FlowDirection:
+    if value.upper() in tuple(FlowDirection):
+        return FlowDirection(value.upper())
+    raise typer.BadParameter(f"found {value!r}; allowed are inbound, outbound")
+
+
+def _address(value: str | None) -> str | None:
+    if value is not None and (problem := address_problem(value)):
+        raise typer.BadParameter(f"found {value!r}: {problem}; a full address like mailbox@example.com is needed (F14)")
+    return value
+
+
+@app.command("test")
+def decide(
+    source: Source = None,
+    *,
+    direction: Annotated[
+        str, typer.Option(callback=_direction, metavar="inbound|outbound", help="The way the message travels.")
+    ],
+    sender: Annotated[str, typer.Option(callback=_address, help="The address of the Sender header, or the only one.")],
+    recipient: Annotated[str, typer.Option(callback=_address, help="One recipient's address.")],
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", callback=_address, help="The address of the From header, if it is another."),
+    ] = None,
+    stack: Stack = None,
+    region: Region = None,
+    profile: Profile = None,
+    organization: Organization = None,
+    as_json: Json = False,
+) -> None:
+    """Tell which rule decides for a sender and a recipient, as the console's Test does."""
+    rule_set = _one(_declared(source, stack, region, profile, organization)).rules
+    decision = rule_set.decide(
+        direction=FlowDirection(direction), sender=sender, from_=from_ or sender, recipient=recipient
+    )
+    name = decision.rule.name if decision.rule else None
+    if as_json:
+        lost = [{"rule": lost.rule.name, "reason": lost.reason} for lost in decision.lost]
+        _print_json({"rule": name, "action": decision.action, "reason": decision.reason, "lost": lost})
+        return
+    typer.echo(f"{decision.action}: {f'rule {name!r}' if name else 'no rule'}")
+    typer.echo(f"  {decision.reason}")
+    for lost_rule in decision.lost:
+        typer.echo(f"  not rule {lost_rule.rule.name!r}: {lost_rule.reason}")
+
+
+@app.command()
+def explain(
+    source: Source = None,
+    *,
+    stack: Stack = None,
+    region: Region = None,
+    profile: Profile = None,
+    organization: Organization = None,
+) -> None:
+    """Draw the rules as a Mermaid diagram and a table of who gets what, in Markdown."""
+    for declared in _declared(source, stack, region, profile, organization):
+        typer.echo(f"# Email flow rules of organization {declared.organization_id}\n")
+        typer.echo(explanation(declared.rules))
+
+
+@app.command()
+def runbook(
+    source: Source = None,
+    *,
+    stack: Stack = None,
+    region: Region = None,
+    profile: Profile = None,
+    organization: Organization = None,
+) -> None:
+    """Write what to type in the console, in an order that loses no mail on the way, in Markdown."""
+    for declared in _declared(source, stack, region, profile, organization):
+        typer.echo(steps(declared.rules, organization_id=declared.organization_id))
+
+
+@app.command()
+def diff(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[OLD] NEW", help="Two rule files or cdk.out folders; only NEW with --stack.", exists=True
+        ),
+    ],
+    *,
+    stack: Annotated[str | None, typer.Option("--stack", metavar="NAME", help="A deployed stack as OLD.")] = None,
+    region: Region = None,
+    profile: Profile = None,
+    organization: Organization = None,
+    as_json: Json = False,
+) -> None:
+    """Tell whose mail NEW treats otherwise than OLD, whatever the rules are called."""
+    if len(sources) != (1 if stack else 2):
+        raise typer.BadParameter("give OLD and NEW, or --stack NAME and NEW")
+    old = _one(_declared(None if stack else sources[0], stack, region, profile, organization))
+    new = _one(_declared(sources[-1], None, region, profile, organization))
+    changes = differences(old.rules, new.rules)
+    if as_json:
+        _print_json(
+            {
+                "changes": [
+                    {
+                        "direction": change.direction.lower(),
+                        "senders": [pattern.text for pattern in change.senders],
+                        "destinations": [pattern.text for pattern in change.destinations],
+                        "before": effect_in_words(change.before),
+                        "after": effect_in_words(change.after),
+                    }
+                    for change in changes
+                ]
+            }
+        )
+        return
+    for change in changes:
+        typer.echo(str(change))
+    if not changes:
+        typer.echo("Nobody's mail is treated otherwise.")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of rule files."""
+    typer.echo(files("workmail_constructs.cli").joinpath(SCHEMA_FILE).read_text(encoding="utf-8"), nl=False)
+
+
+def _declared(
+    source: Path | None, stack: str | None, region: str | None, profile: str | None, organization: str | None
+) -> Sequence[DeclaredRules]:
+    """Read the rules, one entry an organization."""
+    if (source is None) is (stack is None):
+        raise typer.BadParameter("give either FILE, a rule file or a cdk.out folder, or --stack NAME")
+    declared = _told(lambda: _of_stack(stack, region, profile) if stack else _of_path(source or Path()))
+    if not declared:
+        place = source or f"stack {stack}"
+        _fail(f"{place}: no email flow rules are declared; EmailFlowRules and RunLambdaRule declare them")
+    if organization is not None:
+        chosen = [entry for entry in declared if entry.organization_id == organization]
+        if not chosen:
+            found = ", ".join(entry.organization_id for entry in declared) or "none"
+            raise typer.BadParameter(f"no rules for organization {organization!r}; found {found}")
+        return chosen
+    return declared
+
+
+def _of_path(source: Path) -> Sequence[DeclaredRules]:
+    from workmail_flow.template import DeclaredRules
+
+    if source.is_dir():
+        from workmail_constructs.declared_rules import from_cloud_assembly
+
+        return from_cloud_assembly(source)
+    try:
+        rules = RuleSet.from_json(_content(source))
+    except RuleError as error:
+        _fail(f"{source}: {error}")
+    return [DeclaredRules(organization_id=UNKNOWN_ORGANIZATION, organization_arn="", domains=(), rules=rules)]
+
+
+def _of_stack(stack: str, region: str | None, profile: str | None) -> Sequence[DeclaredRules]:
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from workmail_constructs.declared_rules import from_deployed_stack
+
+    try:
+        if profile is not None:
+            boto3.setup_default_session(profile_name=profile)
+        return from_deployed_stack(stack, region=region)
+    except (BotoCoreError, ClientError) as error:
+        _fail(f"stack {stack}: {error}")
+
+
+def _told(read: Callable[[], Sequence[DeclaredRules]]) -> Sequence[DeclaredRules]:
+    """Read, and end with the message where what is read is not valid."""
+    try:
+        return read()
+    except (RuleError, TemplateError) as error:
+        _fail(str(error))
+
+
+def _one(declared: Sequence[DeclaredRules]) -> DeclaredRules:
+    if len(declared) != 1:
+        found = ", ".join(entry.organization_id for entry in declared) or "none"
+        raise typer.BadParameter(f"rules of one organization are needed, found {found}; choose with --organization")
+    return declared[0]
+
+
+def _content(file: Path) -> object:
+    """Parse a rule file."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        if file.suffix.lower() not in (".yaml", ".yml"):
+            return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        _fail(f"{file}: not JSON ({error}); a rule file is JSON, or YAML named .yaml or .yml")
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        _fail(f"{file}: not YAML: {error}\nPatterns that begin with a star need quotes: '*', '*.example.com'")
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _finding_as_json(finding: LintFinding, organization: str | None) -> dict[str, Any]:
+    witness = finding.witness
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "rules": list(finding.rules),
+        "message": finding.message,
+        "remedy": finding.remedy,
+        "witness": witness
+        and {"direction": witness.direction.lower(), "sender": witness.sender, "recipient": witness.recipient},
+        "acknowledged": finding.acknowledged,
+        "organization": organization,
+    }
+
+
+def _problem_as_json(problem: RuleProblem) -> dict[str, Any]:
+    """Return what makes an entry no rule in the shape of a finding: it has said its remedy already."""
+    return {
+        "code": problem.fault,
+        "severity": Severity.ERROR,
+        "rules": [],
+        "message": str(problem),
+        "remedy": "",
+        "witness": None,
+        "acknowledged": None,
+        "organization": None,
+    }
+
+
+def _print_finding(finding: dict[str, Any]) -> None:
+    colour = {Severity.ERROR: typer.colors.RED, Severity.WARNING: typer.colors.YELLOW, Severity.INFO: typer.colors.BLUE}
+    typer.secho(f"{finding['severity']} {finding['code']}", fg=colour[finding["severity"]], bold=True)
+    typer.echo(f"  {finding['message']}")
+    if finding["remedy"]:
+        typer.echo(f"  {finding['remedy']}")
+    if finding["acknowledged"]:
+        typer.echo(f"  acknowledged: {finding['acknowledged']}")
