@@ -119,6 +119,90 @@ def test_an_update_keeps_names_and_reaches_whatever_refers_to_a_replaced_resourc
     assert [url.rpartition("/")[2] for url in queues] == ["refers-2"]
 
 
+def test_services_a_rules_function_uses_can_be_updated(aws: LocalAws) -> None:
+    def resources(size: int) -> dict[str, object]:
+        definition = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True, "Result": size}}}
+        document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+        role = {**ROLE["Properties"], "Policies": [{"PolicyName": f"P{size}", "PolicyDocument": document}]}
+        return {
+            "Role": {"Type": "AWS::IAM::Role", "Properties": {**role, "Description": str(size)}},
+            "Managed": {
+                "Type": "AWS::IAM::ManagedPolicy",
+                "Properties": {"PolicyDocument": document, "Description": str(size), "Roles": [{"Ref": "Role"}]},
+            },
+            "Inline": {
+                "Type": "AWS::IAM::Policy",
+                "Properties": {"PolicyName": "Inline", "PolicyDocument": document, "Roles": [{"Ref": "Role"}]},
+            },
+            "Machine": {
+                "Type": "AWS::StepFunctions::StateMachine",
+                "Properties": {
+                    "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+                    "DefinitionString": json.dumps(definition),
+                },
+            },
+            "Schedule": {
+                "Type": "AWS::Events::Rule",
+                "Properties": {"ScheduleExpression": f"rate({size} hours)", "State": "ENABLED"},
+            },
+            "Table": {
+                "Type": "AWS::DynamoDB::Table",
+                "Properties": {
+                    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+                    "BillingMode": "PAY_PER_REQUEST",
+                    "Tags": [{"Key": "size", "Value": str(size)}],
+                },
+            },
+            "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": str(size)}},
+            "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": size}},
+            "Key": {"Type": "AWS::KMS::Key", "Properties": {"Description": str(size), "KeyPolicy": document}},
+            "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": str(size)}},
+            "Generated": {
+                "Type": "AWS::SecretsManager::Secret",
+                "Properties": {"GenerateSecretString": {"PasswordLength": 20}, "Description": str(size)},
+            },
+            "Parameter": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": str(size)}},
+            "Bucket": {
+                "Type": "AWS::S3::Bucket",
+                "Properties": {"Tags": [{"Key": "size", "Value": str(size)}]},
+            },
+            "Subscription": {
+                "Type": "AWS::SNS::Subscription",
+                "Properties": {
+                    "TopicArn": {"Ref": "Topic"},
+                    "Protocol": "sqs",
+                    "Endpoint": "arn:aws:sqs:us-east-1:123456789012:q",
+                },
+            },
+        }
+
+    stack = aws.create("Services", resources(3))
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stack["StackStatusReason"]
+    before = aws.resources("Services")
+    dynamodb = aws.client("dynamodb")
+    dynamodb.put_item(TableName=before["Table"], Item={"id": {"S": "kept"}})
+    generated = aws.client("secretsmanager").get_secret_value(SecretId=before["Generated"])["SecretString"]
+    assert len(generated) == 20
+    stack = aws.update("Services", resources(5))
+    assert stack["StackStatus"] == "UPDATE_COMPLETE", stack["StackStatusReason"]
+    after = aws.resources("Services")
+    assert {name for name in after if after[name] != before[name]} <= {"Subscription"}
+    assert dynamodb.scan(TableName=before["Table"])["Count"] == 1
+    secrets = aws.client("secretsmanager")
+    assert secrets.get_secret_value(SecretId=before["Secret"])["SecretString"] == "5"
+    assert secrets.get_secret_value(SecretId=before["Generated"])["SecretString"] == generated
+    assert aws.client("ssm").get_parameter(Name=before["Parameter"])["Parameter"]["Value"] == "5"
+    described = aws.client("stepfunctions").describe_state_machine(stateMachineArn=before["Machine"])
+    assert json.loads(described["definition"])["States"]["A"]["Result"] == 5
+    inline = aws.client("iam").list_role_policies(RoleName=before["Role"])["PolicyNames"]
+    assert "Inline" in inline
+    assert aws.deployment("Services").data_only == ()
+    aws.delete("Services")
+    with pytest.raises(ClientError, match="does not exist"):
+        aws.stack("Services")
+
+
 def test_an_update_that_changes_nothing_is_refused_as_aws_refuses_it(aws: LocalAws) -> None:
     aws.create("Same", {"Queue": QUEUE})
     with pytest.raises(ClientError, match="No updates are to be performed"):

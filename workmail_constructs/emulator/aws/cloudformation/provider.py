@@ -50,12 +50,8 @@ class MotoProvider:
 
     real = True
 
-    # moto makes these anew on update and so would lose what they hold, or cannot update them at all; what their
-    # properties say beyond the name matters to nobody here, so they stay as they were made.
-    _KEPT_ON_UPDATE = frozenset(
-        {"AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::SNS::Topic", "AWS::Kinesis::Stream"}
-    )
-    _UPDATED_BY_MOTO = frozenset({"AWS::SQS::Queue", "AWS::IAM::Policy", "AWS::Lambda::EventSourceMapping"})
+    # moto makes these anew on update and so would lose what they hold; they stay as they were made.
+    _KEPT_ON_UPDATE = frozenset({"AWS::Kinesis::Stream", "AWS::SNS::Topic"})
 
     def __init__(self, model: type[Any]) -> None:
         self._model = model
@@ -73,24 +69,30 @@ class MotoProvider:
         )
 
     def update(self, request: ResourceRequest, existing: Any) -> Any:
-        """Update in place where moto can, keep what holds data, make the rest anew under its name."""
-        if request.type in self._UPDATED_BY_MOTO:
-            return self._model.update_from_cloudformation_json(
-                existing, request.name, _as_json(request), request.account, request.region
-            )
-        if request.type in self._KEPT_ON_UPDATE:
+        """Have moto's model update the resource under its name; one that it cannot update stays as it was made."""
+        if request.type in self._KEPT_ON_UPDATE or _is_abstract(self._model.update_from_cloudformation_json):
             return existing
-        self.delete(request, existing)
-        return self.create(request)
+        return self._model.update_from_cloudformation_json(
+            existing, request.name, _as_json(request), request.account, request.region
+        )
 
     def delete(self, request: ResourceRequest, existing: Any) -> None:
         """Delete with the model's own method, or by physical id."""
         if callable(getattr(existing, "delete", None)):
             existing.delete(request.account, request.region)
-        elif not hasattr(self._model.delete_from_cloudformation_json, "__isabstractmethod__"):
+        elif not _is_abstract(self._model.delete_from_cloudformation_json):
             self._model.delete_from_cloudformation_json(
                 existing.physical_resource_id, _as_json(request), request.account, request.region
             )
+
+
+class RemakingProvider(MotoProvider):
+    """A type that moto models and cannot update, and that holds nothing: an update makes it anew under its name."""
+
+    def update(self, request: ResourceRequest, existing: Any) -> Any:
+        """Delete the resource and make it again."""
+        self.delete(request, existing)
+        return self.create(request)
 
 
 @dataclass(slots=True)
@@ -145,6 +147,10 @@ def moto_model(resource_type: str) -> type[Any] | None:
 def short_hash(*parts: str) -> str:
     """Twelve letters and digits that stay the same for the same parts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+def _is_abstract(method: Any) -> bool:
+    return getattr(method, "__isabstractmethod__", False) is True
 
 
 def _as_json(request: ResourceRequest) -> dict[str, Any]:

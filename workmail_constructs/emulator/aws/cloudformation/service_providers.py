@@ -21,7 +21,11 @@ from moto.sqs.models import sqs_backends
 from moto.ssm.models import Parameter, ssm_backends
 
 from workmail_constructs.emulator.aws.bootstrap import ASSET_BUCKET, BOOTSTRAP_PARAMETERS
-from workmail_constructs.emulator.aws.cloudformation.provider import MotoProvider, RememberedResource
+from workmail_constructs.emulator.aws.cloudformation.provider import (
+    MotoProvider,
+    RemakingProvider,
+    RememberedResource,
+)
 
 if TYPE_CHECKING:
     from workmail_constructs.emulator.aws.cloudformation.provider import ResourceRequest
@@ -114,7 +118,7 @@ class RoleProvider(MotoProvider):
         Role.delete_from_cloudformation_json(existing.name, {}, request.account, request.region)
 
 
-class ManagedPolicyProvider(MotoProvider):
+class ManagedPolicyProvider(RemakingProvider):
     """`AWS::IAM::ManagedPolicy`: moto has neither update nor delete."""
 
     def __init__(self) -> None:
@@ -284,7 +288,7 @@ def _flag(properties: dict[str, Any], name: str, *, default: bool = False) -> bo
     return str(properties.get(name, default)).lower() == "true"
 
 
-class ParameterProvider(MotoProvider):
+class ParameterProvider(RemakingProvider):
     """`AWS::SSM::Parameter`: moto's needs a name and refuses to overwrite."""
 
     def __init__(self) -> None:
