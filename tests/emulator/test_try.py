@@ -16,7 +16,8 @@ from workmail_constructs.cli import try_
 HELLO_WORLD = Path(__file__).parents[2] / "examples" / "hello_world"
 MESSAGE = (
     b"Return-Path: <bounces@example.org>\r\nFrom: Ann <ann@example.org>\r\n"
-    b"To: bob@example.com, Eve <eve@example.com>\r\nCc: bob@example.com\r\nSubject: Hello\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"To: bob@example.com, Eve <eve@example.com>\r\nCc: bob@example.com\r\nSubject: Hello\r\n"
+    b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Content-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\n"
 )
 BARE = b"X-Nothing: at all\r\n\r\nbody\r\n"
