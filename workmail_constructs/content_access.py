@@ -154,10 +154,7 @@ def let_workmail_read(bucket: AnyBucket, *, organization: WorkMailOrganization, 
             actions=["kms:Decrypt"],
             resources=["*"],
             conditions={
-                "StringEquals": {
-                    "aws:SourceAccount": environment.account,
-                    "kms:ViaService": f"s3.{environment.region}.amazonaws.com",
-                },
+                "StringEquals": {"aws:SourceAccount": environment.account},
                 "ArnLike": {"aws:SourceArn": organization.any_message_arn},
             },
         )

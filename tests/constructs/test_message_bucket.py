@@ -199,7 +199,7 @@ def test_a_key_encrypts_the_bucket_and_lets_function_and_workmail_use_it() -> No
             "Action": "kms:Decrypt",
             "Resource": "*",
             "Condition": {
-                "StringEquals": {"aws:SourceAccount": ACCOUNT, "kms:ViaService": "s3.eu-west-1.amazonaws.com"},
+                "StringEquals": {"aws:SourceAccount": ACCOUNT},
                 "ArnLike": {"aws:SourceArn": f"{MESSAGES_ARN}/*"},
             },
         }

@@ -1,0 +1,76 @@
+"""Every kind of rule passes CDK's template validation, cdk-nag and cfn-lint, but for what is accepted with a reason."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ACCEPTED = {
+    "AwsSolutions-IAM4": "CDK's own AWSLambdaBasicExecutionRole: it writes logs, and nothing else",
+    "AwsSolutions-IAM5": "ids of messages and objects are not known beforehand; organization, direction and bucket are",
+    "AwsSolutions-L1": "the newest runtime that our tests run handlers under",
+    "AwsSolutions-S1": "a bucket that is empty after a day; who puts and reads stands in CloudTrail and the rule",
+    "AwsSolutions-SQS3": "the queue is where failed events end; cdk-nag does not see on-failure destinations",
+}
+# cfn-lint: CDK itself writes a DependsOn from a function to its role beside the reference to it.
+IGNORED = "W3005"
+
+pytestmark = pytest.mark.xdist_group("checked_app")
+
+
+@pytest.fixture(scope="module")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Synthesize the app in a process of its own, since this one's CDK runs without its validation."""
+    outdir = tmp_path_factory.mktemp("checked") / "cdk.out"
+    environment = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}
+    subprocess.run(
+        [sys.executable, "-m", "tests.constructs.checked_app", str(outdir)],
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        check=False,  # cdk-nag fails the synth for what is accepted, too
+        capture_output=True,
+    )
+    return outdir
+
+
+def test_nothing_is_found_but_what_is_accepted(assembly: Path) -> None:
+    reports = json.loads((assembly / "validation-report.json").read_text())["pluginReports"]
+    found = {
+        violation["ruleName"].partition("[")[0]: [each["constructPath"] for each in violation["violatingConstructs"]]
+        for report in reports
+        for violation in report["violations"]
+    }
+
+    assert [report["pluginName"] for report in reports] == ["AwsSolutions"]
+    assert found.keys() == ACCEPTED.keys(), found
+
+
+def test_no_managed_policy_but_lambdas_own_and_no_wildcard_but_the_ids(assembly: Path) -> None:
+    report = (assembly / "validation-report.json").read_text()
+    violations = json.loads(report)["pluginReports"][0]["violations"]
+    details = {violation["ruleName"] for violation in violations if "IAM" in violation["ruleName"]}
+
+    assert all(
+        name.endswith(
+            ("policy/service-role/AWSLambdaBasicExecutionRole]", "/incoming/*]", "<RuleMessageBucket32B990AD.Arn>/*]")
+        )
+        for name in details
+    ), details
+
+
+def test_cfn_lint_finds_nothing(assembly: Path) -> None:
+    templates = sorted(map(str, assembly.glob("*.template.json")))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), "--ignore-checks", IGNORED, "--", *templates],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert len(templates) == 7
+    assert done.returncode == 0, done.stdout + done.stderr
