@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from email import message_from_bytes
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from workmail_constructs.emulator.event import decode_encoded_words
 
@@ -42,9 +42,8 @@ def _part_lines(part: Message, name: str) -> Iterator[str]:
     for field, value in part.raw_items():
         yield f"{field}: {decode_encoded_words(' '.join(_printable(str(value)).split()))}"
     yield ""
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        for number, inner in enumerate(payload, 1):
+    if part.is_multipart():
+        for number, inner in enumerate(cast("list[Message]", part.get_payload()), 1):
             inner_name = f"part {number}" if name == "message" else f"{name}.{number}"
             yield f"--- {inner_name} ---"
             yield from _part_lines(inner, inner_name)
