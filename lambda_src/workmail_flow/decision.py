@@ -57,21 +57,25 @@ class RuleDecision:
 class Inquiry:
     """One question to an index: who decides, and on demand why and before whom."""
 
+    __slots__ = ("_destinations", "_index", "_recipient", "_stage", "_stages", "_won", "winner")
+
     def __init__(self, index: RuleIndex, sender: str | None, from_: str, recipient: str) -> None:
         self._index = index
         self._recipient = recipient
         self._destinations = index.destinations.levels(recipient)
         self._stages = _stages(index.direction, sender, from_)
-        self._stage = -1
         self._won: _Match | None = None
-        while self._won is None and self._stage + 1 < len(self._stages):
-            self._stage += 1
-            self._won = self._best(self._senders(self._stages[self._stage][1]))
+        for stage, (_, addresses) in enumerate(self._stages):
+            self._stage = stage
+            self._won = self._best(self._senders(addresses))
+            if self._won:
+                break
         self.winner = index.rules[self._won[0]] if self._won else None
 
     def _senders(self, addresses: tuple[str, ...]) -> Levels:
         levels = self._index.senders.levels(addresses[0])
-        for address in addresses[1:]:
+        if len(addresses) > 1:
+            address = addresses[1]
             joined = dict(levels)
             for specificity, rules in self._index.senders.levels(address):
                 joined[specificity] = joined.get(specificity, 0) | rules

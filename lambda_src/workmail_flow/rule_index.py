@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workmail_flow.address import address_key
-from workmail_flow.assumptions import RESTRICTIVENESS, specificity_of_wildcard
+from workmail_flow.address import domain_key
+from workmail_flow.assumptions import RESTRICTIVENESS, mailbox_key, specificity_of_wildcard
 from workmail_flow.patterns import (
     ADDRESS_SPECIFICITY,
     ANY_SPECIFICITY,
@@ -46,26 +46,27 @@ class PatternIndex:
 
     def levels(self, address: str) -> Levels:
         """Return the specificities at which patterns match, most specific first, each with the rules that have one."""
-        key = address_key(address)
         levels: Levels = []
-        domain = key.rpartition("@")[2]
-        if len(domain) < len(key):  # without "@" it is no address, and only `*` matches
-            if rules := self._addresses.get(key):
+        mailbox, at, domain = address.rpartition("@")
+        if at:  # without it this is no address, and only `*` matches
+            domain = domain_key(domain)
+            if rules := self._addresses.get(f"{mailbox_key(mailbox)}@{domain}"):
                 levels.append((ADDRESS_SPECIFICITY, rules))
             if rules := self._domains.get(domain):
                 levels.append((DOMAIN_SPECIFICITY, rules))
             if self._wildcards:
-                levels += self.wildcard_levels(domain)
+                levels += self._wildcard_levels(domain)
         if rules := self._any.get(""):
             levels.append((ANY_SPECIFICITY, rules))
         return levels
 
-    def wildcard_levels(self, domain: str) -> Iterator[Level]:
-        """Return the levels of the wildcard domains that match all of a domain, given by its key."""
+    def _wildcard_levels(self, domain: str) -> Levels:
+        levels: Levels = []
         while domain:
             if rules := self._wildcards.get(domain):
-                yield specificity_of_wildcard(domain), rules
+                levels.append((specificity_of_wildcard(domain), rules))
             domain = domain.partition(".")[2]
+        return levels
 
 
 class RuleIndex:

@@ -35,7 +35,7 @@ app = typer.Typer(help="Email flow rules: check them, ask them, explain them, ty
 Source = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[FILE]",
+        metavar="FILE",
         help="A rule file (.json, .yaml, .yml), or the cdk.out folder of a synthesized app. Left out with --stack.",
         exists=True,
     ),

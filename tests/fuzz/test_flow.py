@@ -1,0 +1,305 @@
+"""The domain against a naive statement of F4-F10, written independently of it, and parsers against any text."""
+
+from __future__ import annotations
+
+import string
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from workmail_flow.address import address_key, domain_key
+from workmail_flow.coverage import groups
+from workmail_flow.diff import diff
+from workmail_flow.explain import explain
+from workmail_flow.lint import LintCode, lint
+from workmail_flow.patterns import Pattern, PatternError
+from workmail_flow.reply import judge_reply
+from workmail_flow.rules import FlowRule, RuleError, RuleSet
+from workmail_flow.runbook import creation_order, runbook
+from workmail_flow.vocabulary import RULE_ACTIONS, FlowDirection, RuleAction
+
+# A small world, so that patterns meet.
+mailboxes = st.sampled_from(["a", "b", "A"])
+domains = st.sampled_from(["x.test", "y.x.test", "z.y.x.test", "X.Test", "other.test", "test", "xx.test"])
+addresses = st.builds("{}@{}".format, mailboxes, domains)
+pattern_texts = st.one_of(st.just("*"), addresses, domains, domains.map("*.{}".format))
+pattern_lists = st.lists(pattern_texts, min_size=1, max_size=3)
+directions = st.sampled_from(list(FlowDirection))
+
+
+@st.composite
+def entries(draw: st.DrawFn, direction: FlowDirection | None = None) -> dict[str, Any]:
+    way = direction or draw(directions)
+    action = draw(st.sampled_from(RULE_ACTIONS[way]))
+    entry: dict[str, Any] = {
+        "direction": way.value,
+        "action": action.value,
+        "senders": draw(pattern_lists),
+        "destinations": draw(pattern_lists),
+    }
+    if action is RuleAction.RUN_LAMBDA:
+        entry["function"] = draw(st.sampled_from(["one", "two"]))
+        if draw(st.booleans()):
+            entry |= {"synchronous": True, "destinations": ["*"]}
+    return entry
+
+
+@st.composite
+def rule_sets(draw: st.DrawFn, direction: FlowDirection | None = None) -> RuleSet:
+    drawn = draw(st.lists(entries(direction), max_size=6))
+    return RuleSet.from_json({"rules": [{"name": f"r{number}", **entry} for number, entry in enumerate(drawn)]})
+
+
+# The naive statement: every rule, every pattern, every time.
+
+ORDER = {
+    FlowDirection.INBOUND: ["DROP", "BOUNCE", "MOVE_TO_JUNK", "DEFAULT", "BYPASS_SPAM_CHECK", "RUN_LAMBDA"],
+    FlowDirection.OUTBOUND: ["DROP", "BOUNCE", "ROUTE_TO_SMTP_GATEWAY", "RUN_LAMBDA", "DEFAULT"],
+}
+
+
+def naive_specificity(text: str, address: str) -> tuple[int, int] | None:
+    text, address = text.lower(), address.lower()
+    domain = address.split("@")[1]
+    if text == "*":
+        return (0, 0)
+    if text.startswith("*."):
+        inside = domain == text[2:] or domain.endswith(text[1:])
+        return (1, len(text.split("."))) if inside else None
+    if "@" in text:
+        return (3, 0) if text == address else None
+    return (2, 0) if text == domain else None
+
+
+def naive_best(patterns: tuple[Pattern, ...], candidates: list[str]) -> tuple[int, int] | None:
+    found = [naive_specificity(pattern.text, address) for pattern in patterns for address in candidates]
+    return max((one for one in found if one is not None), default=None)
+
+
+def naive_decide(
+    rules: RuleSet, direction: FlowDirection, sender: str | None, from_: str, recipient: str
+) -> tuple[FlowRule | None, set[str]]:
+    """Return the rule that decides and the names of all that match the addresses it was found with."""
+    if direction is FlowDirection.OUTBOUND:
+        rounds = [[from_] if sender is None else [sender, from_]]
+    else:
+        rounds = [[from_]] if sender is None else [[sender], [from_]]
+    for candidates in rounds:
+        matching = []
+        for place, rule in enumerate(rules):
+            if rule.direction is not direction:
+                continue
+            of_sender, of_recipient = naive_best(rule.senders, candidates), naive_best(rule.destinations, [recipient])
+            if of_sender is not None and of_recipient is not None:
+                restricts = -ORDER[direction].index(rule.action)
+                matching.append(((of_sender, of_recipient, restricts, -place), rule))
+        if matching:
+            return max(matching, key=lambda match: match[0])[1], {rule.name for _, rule in matching}
+    return None, set()
+
+
+@pytest.mark.fact("F4", "F7", "F8", "F9", "F10")
+@given(rules=rule_sets(), direction=directions, sender=st.none() | addresses, from_=addresses, recipient=addresses)
+def test_the_rule_that_decides_is_the_naive_one(
+    rules: RuleSet, direction: FlowDirection, sender: str | None, from_: str, recipient: str
+) -> None:
+    expected, matching = naive_decide(rules, direction, sender, from_, recipient)
+    decision = rules.decide(direction=direction, sender=sender, from_=from_, recipient=recipient)
+    assert decision.rule == expected
+    assert decision.action == (expected.action if expected else RuleAction.DEFAULT)
+    assert decision.reason
+    lost = {lost.rule.name for lost in decision.lost}
+    assert lost | ({expected.name} if expected else set()) >= matching
+    assert (expected.name if expected else None) not in lost
+    assert all(lost.reason for lost in decision.lost)
+
+
+@given(rules=rule_sets())
+def test_a_rule_set_survives_its_file(rules: RuleSet) -> None:
+    assert RuleSet.from_json(rules.to_json()) == rules
+
+
+@pytest.mark.fact("F9", "F10")
+@given(rules=rule_sets(), direction=directions, sender=addresses, recipient=addresses)
+def test_a_rule_that_never_decides_never_does(
+    rules: RuleSet, direction: FlowDirection, sender: str, recipient: str
+) -> None:
+    dead = {finding.rules[0] for finding in lint(rules) if finding.code is LintCode.NEVER_DECIDES}
+    decided = rules.decide(direction=direction, sender=None, from_=sender, recipient=recipient).rule
+    assert decided is None or decided.name not in dead
+
+
+@given(rules=rule_sets())
+def test_every_other_rule_decides_for_somebody(rules: RuleSet) -> None:
+    dead = {finding.rules[0] for finding in lint(rules) if finding.code is LintCode.NEVER_DECIDES}
+    deciding = {
+        group.rules[0].name for direction in FlowDirection for group in groups((rules,), direction) if group.rules[0]
+    }
+    assert deciding == {rule.name for rule in rules} - dead
+
+
+@given(rules=rule_sets())
+def test_a_witness_is_matched_by_the_rules_it_shows(rules: RuleSet) -> None:
+    by_name = {rule.name: rule for rule in rules}
+    for finding in lint(rules):
+        if finding.witness:
+            for name in finding.rules[:2]:
+                rule = by_name[name]
+                assert naive_best(rule.senders, [finding.witness.sender]) is not None
+                assert naive_best(rule.destinations, [finding.witness.recipient]) is not None
+
+
+@given(rules=rule_sets())
+def test_drop_and_bounce_overlap_wherever_two_rules_share_an_address(rules: RuleSet) -> None:
+    told = {name for finding in lint(rules) if finding.code is LintCode.OVERLAPS_DROP for name in finding.rules}
+    for drop in rules:
+        for other in rules:
+            if (
+                drop.action is RuleAction.DROP
+                and other.action is not RuleAction.DROP
+                and drop.direction is other.direction
+            ):
+                shares = all(
+                    any(_meet(one.text.lower(), two.text.lower()) for one in some for two in others)
+                    for some, others in ((drop.senders, other.senders), (drop.destinations, other.destinations))
+                )
+                if shares:
+                    assert {drop.name, other.name} <= told
+
+
+def _meet(one: str, two: str) -> bool:
+    """Whether some address of a world that has each pattern's own members matches both."""
+    members = [
+        f"{mailbox}@{label}{text.removeprefix('*.').rpartition('@')[2]}"
+        for text in (one, two)
+        if text != "*"
+        for mailbox in (*(t.split("@")[0] for t in (one, two) if "@" in t), "fresh")
+        for label in ("", "fresh.")
+    ] or ["fresh@fresh"]
+    return any(naive_specificity(one, member) and naive_specificity(two, member) for member in members)
+
+
+@pytest.mark.fact("F11")
+@given(rules=rule_sets(), sender=addresses, recipient=addresses, direction=directions, data=st.data())
+def test_no_mail_is_wrongly_dropped_while_the_rules_are_created(
+    rules: RuleSet, sender: str, recipient: str, direction: FlowDirection, data: st.DataObject
+) -> None:
+    order = creation_order(rules)
+    so_far = RuleSet(order[: data.draw(st.integers(0, len(order)))])
+    question: dict[str, Any] = {"direction": direction, "sender": None, "from_": sender, "recipient": recipient}
+    meanwhile, at_last = so_far.decide(**question).action, rules.decide(**question).action
+    if meanwhile is RuleAction.DROP:
+        assert at_last is RuleAction.DROP
+    if meanwhile is RuleAction.BOUNCE:
+        assert at_last in (RuleAction.DROP, RuleAction.BOUNCE)
+
+
+@given(before=rule_sets(), after=rule_sets(), sender=addresses, recipient=addresses, direction=directions)
+def test_diff_tells_exactly_whose_mail_changes(
+    before: RuleSet, after: RuleSet, sender: str, recipient: str, direction: FlowDirection
+) -> None:
+    question: dict[str, Any] = {"direction": direction, "sender": None, "from_": sender, "recipient": recipient}
+    old, new = before.decide(**question).rule, after.decide(**question).rule
+    normal = (RuleAction.DEFAULT,)
+    was, is_ = (rule.effect if rule and rule.action is not RuleAction.DEFAULT else normal for rule in (old, new))
+    both = RuleSet([*before, *after])
+    narrowest = _narrowest(both, direction, sender, recipient)
+    told = [
+        change
+        for change in diff(before, after)
+        if change.direction is direction and narrowest[0] in change.senders and narrowest[1] in change.destinations
+    ]
+    assert bool(told) == (was != is_)
+
+
+def _narrowest(rules: RuleSet, direction: FlowDirection, sender: str, recipient: str) -> tuple[Pattern, Pattern]:
+    own = [rule for rule in rules if rule.direction is direction]
+    anyone = Pattern.parse("*")
+
+    def best(patterns: list[Pattern], address: str) -> Pattern:
+        matching = [(naive_specificity(pattern.text, address), pattern) for pattern in [*patterns, anyone]]
+        return max(((rank, p) for rank, p in matching if rank is not None), key=lambda found: found[0])[1]
+
+    return (
+        best([pattern for rule in own for pattern in rule.senders], sender),
+        best([pattern for rule in own for pattern in rule.destinations], recipient),
+    )
+
+
+@given(rules=rule_sets())
+def test_rule_sets_can_be_told(rules: RuleSet) -> None:
+    book, told = runbook(rules, organization_id="m-x"), explain(rules)
+    assert all(rule.name in book and rule.name in told for rule in rules)
+    assert diff(rules, rules) == ()
+
+
+# Parsers take anything
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=15,
+)
+near_patterns = st.text(st.sampled_from("*.@+ab-\u00fc\u3002\u200d\u00df \n") | st.characters(), max_size=30)
+
+
+@pytest.mark.fact("F4", "F5")
+@given(text=near_patterns)
+def test_any_text_is_a_pattern_or_is_refused_with_the_reason(text: str) -> None:
+    pattern = _parsed(text)
+    if pattern is None:
+        return
+    assert "+" not in text
+    assert text == text.strip()
+    assert not text.endswith(".")
+    again = Pattern.parse(text.upper() if text.isascii() else text)
+    assert again == pattern
+    assert Pattern.parse(("*." if pattern.kind == "wildcard domain" else "") + pattern.key or "*") == pattern
+
+
+def _parsed(text: str) -> Pattern | None:
+    message = ""
+    try:
+        return Pattern.parse(text)
+    except PatternError as error:
+        message = str(error)
+    assert "is no pattern: " in message
+    assert "allowed are mailbox@example.com" in message
+    return None
+
+
+@given(entry=json_values)
+def test_any_value_is_a_rule_file_or_is_refused(entry: object) -> None:
+    for value in (entry, {"rules": entry}, {"rules": [entry]}):
+        _, problems = RuleSet.read(value)
+        assert all(problem.path.startswith("$") and problem.message for problem in problems)
+        if problems:
+            with pytest.raises(RuleError):
+                RuleSet.from_json(value)
+
+
+@given(reply=json_values, direction=directions)
+def test_any_reply_is_judged(reply: object, direction: FlowDirection) -> None:
+    for value in (reply, {"actions": reply}, {"actions": [reply]}, {"actions": [{"action": reply}]}):
+        verdict = judge_reply(value, direction=direction, recipients=["a@x.test"])
+        assert verdict.ok is bool(verdict.decisions)
+
+
+@given(text=st.text(max_size=80))
+def test_keys_are_their_own_keys(text: str) -> None:
+    assume(text.isprintable())
+    assert domain_key(domain_key(text)) == domain_key(text)
+    assert address_key("A@" + text).startswith("a@") or "@" in text
+
+
+@given(label=st.text(string.ascii_lowercase + "äöüßçñøæþłœéѝбдωςλ中文日本語한국", min_size=1, max_size=15))
+def test_both_spellings_of_an_internationalized_domain_are_one(label: str) -> None:
+    idna = pytest.importorskip("idna", reason="the independent implementation of IDNA 2008")
+    try:
+        ascii_label = idna.encode(label, uts46=True).decode()
+    except idna.IDNAError:
+        assume(False)
+    assert domain_key(label) == ascii_label
+    assert Pattern.parse(f"{label}.example") == Pattern.parse(f"{ascii_label}.example".upper())
