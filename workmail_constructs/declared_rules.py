@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from workmail_flow.rules import RuleSet
-
 from workmail_flow.template import DeclaredRules, TemplateError, declared_rule_sets, spell_intrinsic
 
 if TYPE_CHECKING:
@@ -80,7 +79,8 @@ def place_of_value(value: object, stack_name: str) -> str:
 
 
 def _where_to_find(stack_name: str, template: Mapping[str, Any]) -> Callable[[object], str]:
-    outputs = {_key(output.get("Value")): name for name, output in template.get("Outputs", {}).items()}
+    # Of several outputs with one value CDK's own exports, which come last, have the names that say least.
+    outputs = {_key(output.get("Value")): name for name, output in reversed(template.get("Outputs", {}).items())}
 
     def resolve(intrinsic: object) -> str:
         output = outputs.get(_key(intrinsic))
@@ -151,7 +151,7 @@ class _DeployedValues:
         _, partition, _, region, account, _ = stack["StackId"].split(":", 5)
         self._stack_name: str = stack["StackName"]
         values = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-        self._outputs = {
+        self._outputs: dict[str, str] = {
             _key(output.get("Value")): values[name]
             for name, output in template.get("Outputs", {}).items()
             if name in values

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NotRequired, TypedDict, Unpack
 
 import jsii
-from aws_cdk import CfnOutput, IAnyProducer, IResolveContext, Lazy, Stack
-from constructs import Construct, IConstruct
+from aws_cdk import Annotations, CfnOutput, IAnyProducer, IResolveContext, Lazy, Stack, Stage
+from constructs import Construct, IConstruct, IValidation
 
+from workmail_constructs.declared_rules import place_of_output, place_of_value
+from workmail_constructs.problems import ACKNOWLEDGE_PREFIX
+from workmail_constructs.regions import stack_of
+from workmail_flow.lint import Severity, lint
 from workmail_flow.rules import FlowRule, RuleSet
-from workmail_flow.template import METADATA_KEY, DeclaredRules, rules_metadata
+from workmail_flow.runbook import runbook
+from workmail_flow.template import METADATA_KEY, DeclaredRules, rules_metadata, spell_intrinsic
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from workmail_constructs.organization import WorkMailOrganization
+    from workmail_flow.lint import LintFinding
+
+RUNBOOK_SUFFIX: Final = ".email-flow-rules.md"
+"""What follows the stack's artifact id in the name of its runbook in the cloud assembly."""
 
 
 class Matching(TypedDict):
@@ -47,7 +57,9 @@ class EmailFlowRules(Construct):
     """The email flow rules of one stack, for every organization it declares rules for.
 
     No API creates email flow rules (L7): a person types them in the console. Here they are declared beside the
-    functions they run, and the stack's template keeps them as metadata.
+    functions they run. At synth the rules of each organization, from all stacks of the app, are linted together; the
+    findings are annotations of the stacks that declare the rules concerned. The stack's template keeps its rules as
+    metadata, and the cloud assembly gets a runbook, `ARTIFACT.email-flow-rules.md`, with what to type.
 
     `RunLambdaRule` declares its rule itself; the methods here declare the rules that run no function. Each returns the
     rule, and raises `RuleError`, which names every problem, for a rule that WorkMail would not take.
@@ -59,11 +71,12 @@ class EmailFlowRules(Construct):
         self._top_level_stack = _top_level(stack)
         self._of_app = _OF_APP[self.node.root]
         stack.add_metadata(METADATA_KEY, Lazy.uncached_any(_Metadata(self._declared)))
+        self.node.add_validation(_AtSynth(self._lint, self._write_runbook))
 
     @classmethod
     def of(cls, scope: IConstruct) -> EmailFlowRules:
         """Return the email flow rules of the stack that `scope` is, or is in."""
-        stack = scope if isinstance(scope, Stack) else Stack.of(scope)
+        stack = stack_of(scope)
         rules = _OF_STACK.get(stack)
         if rules is None:
             rules = _OF_STACK[stack] = cls(stack)
@@ -164,6 +177,43 @@ class EmailFlowRules(Construct):
             for organization in _organizations(self._declarations())
         ]
 
+    def _lint(self) -> None:
+        for organization in _organizations(self._declarations()):
+            of_organization = [made for made in self._of_app if _same(made.organization, organization)]
+            own = {made.rule.name for made in of_organization if made.stack is self._stack}
+            domains = {domain for made in of_organization for domain in made.organization.domains}
+            for finding in lint(_rule_set(of_organization), organization_domains=domains):
+                if finding.acknowledged is None and (not finding.rules or own.intersection(finding.rules)):
+                    self._annotate(finding, of_organization)
+
+    def _annotate(self, finding: LintFinding, declarations: Sequence[_Declaration]) -> None:
+        where = sorted({made.scope.node.path for made in declarations if made.rule.name in finding.rules})
+        message = f"{finding.message} {finding.remedy}" + (f" Declared at {', '.join(where)}." if where else "")
+        # Once, however many stacks nested in it are concerned: CDK drops what it has at a path already.
+        annotations = Annotations.of(self._top_level_stack)
+        match finding.severity:
+            case Severity.ERROR:
+                annotations.add_error(f"{message} [{finding.code}]")
+            case Severity.WARNING:
+                annotations.add_warning_v2(ACKNOWLEDGE_PREFIX + finding.code, message)
+            case Severity.INFO:
+                annotations.add_info_v2(ACKNOWLEDGE_PREFIX + finding.code, message)
+
+    def _write_runbook(self) -> None:
+        """Write what to type for each organization that this stack, or a stack nested in it, has rules for.
+
+        The whole organization's rules are in it, of whatever stack: the order in which rules are created matters.
+        """
+        top = self._top_level_stack
+        chapters = [
+            _chapter([made for made in self._of_app if _same(made.organization, organization)])
+            for organization in _organizations(made for made in self._of_app if made.top_level_stack is top)
+        ]
+        stage = Stage.of(top)
+        assert stage is not None, "CDK puts every stack in a stage"  # noqa: S101
+        file = Path(stage.outdir, f"{top.artifact_id}{RUNBOOK_SUFFIX}")
+        file.write_text("\n".join(chapters), encoding="utf-8")
+
 
 _OF_STACK: dict[Stack, EmailFlowRules] = {}
 # By the root of the construct tree. jsii keeps every construct while the process lives: weak keys would free nothing.
@@ -188,6 +238,29 @@ def _rule_set(declarations: Iterable[_Declaration]) -> RuleSet:
     return RuleSet(made.rule for made in declarations)
 
 
+def _chapter(declarations: Sequence[_Declaration]) -> str:
+    first = declarations[0]
+    rules = RuleSet(
+        replace(made.rule, function=_function_to_type(made)) if made.rule.function else made.rule
+        for made in declarations
+    )
+    organization_id = spell_intrinsic(first.stack.resolve(first.organization.organization_id))
+    return runbook(rules, organization_id=organization_id)
+
+
+def _function_to_type(declaration: _Declaration) -> str:
+    """Return the function's ARN, or where to find it if only the deployment decides it."""
+    stack = declaration.stack
+    arn: object = stack.resolve(declaration.rule.function)
+    if isinstance(arn, str):
+        return arn
+    stack_name = stack.node.path if stack.nested_stack_parent else stack.stack_name
+    output = declaration.function_arn_output
+    if output is None:
+        return place_of_value(arn, stack_name)
+    return place_of_output(stack.resolve(output.logical_id), stack_name)
+
+
 @jsii.implements(IAnyProducer)
 class _Metadata:
     """Gives a template its rules when it is written, so that no rule declared late is missed."""
@@ -197,3 +270,20 @@ class _Metadata:
 
     def produce(self, context: IResolveContext) -> object:
         return rules_metadata(self._declared())
+
+
+@jsii.implements(IValidation)
+class _AtSynth:
+    """Runs its steps at each synth.
+
+    As a validation and not as an aspect, since then all aspects, which may declare rules, have run, and references
+    between stacks are settled.
+    """
+
+    def __init__(self, *steps: Callable[[], None]) -> None:
+        self._steps = steps
+
+    def validate(self) -> list[str]:
+        for step in self._steps:
+            step()
+        return []

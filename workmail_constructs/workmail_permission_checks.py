@@ -15,7 +15,7 @@ from workmail_flow.limits import ORGANIZATION_ID_PATTERN, WORKMAIL_REGIONS
 from workmail_flow.template import spell_intrinsic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from constructs import IConstruct
 
@@ -75,7 +75,11 @@ class WorkMailPermissionChecks:
 def _check(node: IConstruct) -> bool:
     """Report what is wrong with `node`, if it is a permission for WorkMail; tell whether anything is."""
     if isinstance(node, CfnPermission):
-        written = {"Principal": node.principal, "SourceArn": node.source_arn, "Action": node.action}
+        written: Mapping[str, object] = {
+            "Principal": node.principal,
+            "SourceArn": node.source_arn,
+            "Action": node.action,
+        }
     elif type(node) is CfnResource and node.cfn_resource_type == CfnPermission.CFN_RESOURCE_TYPE_NAME:
         written = node._cfn_properties  # noqa: SLF001 - what CDK protects, it means for such readers
     else:
@@ -96,6 +100,10 @@ def _check(node: IConstruct) -> bool:
         report = add_problem if problem.certain else add_warning
         report(node, problem.id, found=problem.found, allowed=problem.allowed, remedy=problem.remedy)
     return bool(problems)
+
+
+def _typed_properties(permission: CfnPermission) -> Mapping[str, object]:
+    return {"Principal": permission.principal, "SourceArn": permission.source_arn, "Action": permission.action}
 
 
 def _problems(

@@ -1,0 +1,270 @@
+"""The declared rules of stacks: kept in templates, linted over the whole app, read back."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import Annotations as CdkAnnotations
+from aws_cdk import App, CfnParameter, Environment, NestedStack, Stack, Stage
+from aws_cdk.assertions import Annotations, Match, Template
+from aws_cdk.aws_lambda import Code, Function, Runtime
+from constructs import Construct
+
+from workmail_constructs import (
+    EmailFlowRules,
+    FallbackAction,
+    FlowDirection,
+    Run,
+    RunLambdaRule,
+    WorkMailOrganization,
+)
+from workmail_constructs.declared_rules import from_cloud_assembly
+from workmail_flow.rules import RuleError
+from workmail_flow.vocabulary import RuleAction
+
+ORGANIZATION_ID = "m-0123456789abcdef0123456789abcdef"
+OTHER_ORGANIZATION_ID = "m-fedcba9876543210fedcba9876543210"
+
+
+def organization(scope: Construct, organization_id: str = ORGANIZATION_ID) -> WorkMailOrganization:
+    return WorkMailOrganization.from_organization_id(
+        scope, f"Organization{organization_id[-4:]}", organization_id, domains=["example.com"]
+    )
+
+
+def function(scope: Construct, id: str = "Function") -> Function:  # noqa: A002
+    return Function(scope, id, runtime=Runtime.PYTHON_3_12, handler="i.h", code=Code.from_inline("pass"))
+
+
+def lambda_rule(scope: Construct, id: str, of: WorkMailOrganization, **options: Any) -> RunLambdaRule:  # noqa: A002
+    options.setdefault("function", None)
+    if options["function"] is None:
+        options["function"] = function(scope, f"{id}Function")
+    run = Run.synchronous(fallback=FallbackAction.DEFAULT)
+    return RunLambdaRule(scope, id, organization=of, direction=FlowDirection.INBOUND, run=run, **options)
+
+
+def metadata(stack: Stack) -> dict[str, Any]:
+    declared: dict[str, Any] = Template.from_stack(stack).to_json()["Metadata"]["WorkMailEmailFlow"]
+    return declared
+
+
+def codes(stack: Stack) -> list[str]:
+    """The codes of the findings at a stack: what the messages end with."""
+    found = Annotations.from_stack(stack)
+    messages = [
+        *found.find_error("*", Match.any_value()),
+        *found.find_warning("*", Match.string_like_regexp("workmail-constructs")),
+    ]
+    return [
+        str(message.entry.data).rpartition(" ")[2].rstrip("]").rpartition(":")[2].lstrip("[") for message in messages
+    ]
+
+
+@pytest.mark.fact("F1", "F2", "F3", "F11")
+def test_plain_rules_are_declared_in_one_call_each() -> None:
+    stack = Stack()
+    of = organization(stack)
+    rules = EmailFlowRules.of(stack)
+    inbound, outbound = FlowDirection.INBOUND, FlowDirection.OUTBOUND
+
+    rules.drop("Drop", organization=of, direction=inbound, senders=["a.example"], destinations=["*"])
+    rules.bounce("Bounce", organization=of, direction=outbound, senders=["b.example"], destinations=["*"])
+    rules.default("Default", organization=of, direction=inbound, senders=["c@a.example"], destinations=["*"])
+    rules.move_to_junk("Junk", organization=of, senders=["d.example"], destinations=["*"])
+    rules.bypass_spam_check("Bypass", organization=of, senders=["e.example"], destinations=["*"])
+    rules.route_to_smtp_gateway("Gateway", organization=of, gateway="Relay", senders=["*"], destinations=["f.example"])
+
+    declared = rules.rule_set(of)
+    assert [(rule.name, rule.direction, rule.action) for rule in declared] == [
+        ("Drop", inbound, RuleAction.DROP),
+        ("Bounce", outbound, RuleAction.BOUNCE),
+        ("Default", inbound, RuleAction.DEFAULT),
+        ("Junk", inbound, RuleAction.MOVE_TO_JUNK),
+        ("Bypass", inbound, RuleAction.BYPASS_SPAM_CHECK),
+        ("Gateway", outbound, RuleAction.ROUTE_TO_SMTP_GATEWAY),
+    ]
+    decision = declared.decide(direction=inbound, sender=None, from_="c@a.example", recipient="x@example.com")
+    assert decision.rule is not None
+    assert decision.rule.name == "Default"
+
+
+@pytest.mark.fact("F5")
+def test_a_rule_that_workmail_would_not_take_raises_at_once() -> None:
+    stack = Stack()
+
+    with pytest.raises(RuleError, match=r"senders\[1\]"):
+        EmailFlowRules.of(stack).drop(
+            "Spam",
+            organization=organization(stack),
+            direction=FlowDirection.INBOUND,
+            senders=["spam.example", "a+b@spam.example"],
+            destinations=["*"],
+        )
+
+
+def test_the_template_keeps_the_rules_of_each_organization(snapshot: Any) -> None:
+    stack = Stack()
+    one, other = organization(stack), organization(stack, OTHER_ORGANIZATION_ID)
+    lambda_rule(stack, "Disclaimer", one, senders=["example.com"])
+    EmailFlowRules.of(stack).move_to_junk("Newsletters", organization=other, senders=["n.example"], destinations=["*"])
+
+    assert metadata(stack) == snapshot
+    assert metadata(stack) == metadata(stack)
+
+
+def test_each_stack_has_one_set_of_rules() -> None:
+    stack = Stack()
+
+    assert EmailFlowRules.of(Construct(stack, "Inner")) is EmailFlowRules.of(stack)
+    assert EmailFlowRules.of(Stack()) is not EmailFlowRules.of(stack)
+
+
+@pytest.mark.fact("F1")
+def test_an_organization_is_linted_over_all_stacks_of_the_app() -> None:
+    app = App()
+    stacks = [Stack(app, "One"), Stack(Stage(app, "Production"), "Two"), Stack(app, "Elsewhere")]
+    ids = [ORGANIZATION_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID]
+    for stack, organization_id in zip(stacks, ids, strict=True):
+        EmailFlowRules.of(stack).move_to_junk(
+            "Newsletters",
+            organization=organization(stack, organization_id),
+            senders=[f"{stack.node.id}.example"],
+            destinations=["*"],
+        )
+
+    assert [codes(stack) for stack in stacks] == [["duplicate-name"], ["duplicate-name"], []]
+
+
+@pytest.mark.fact("F6")
+def test_quotas_are_those_of_the_organization() -> None:
+    app = App()
+    stacks = [Stack(app, "One"), Stack(app, "Two")]
+    for stack in stacks:
+        of = organization(stack)
+        for part in range(3):
+            EmailFlowRules.of(stack).move_to_junk(
+                f"{stack.node.id}{part}",
+                organization=of,
+                senders=[f"{stack.node.id}-{part}-{n}.example" for n in range(170)],
+                destinations=["*"],
+            )
+
+    assert [codes(stack) for stack in stacks] == [["organization-quota"], ["organization-quota"]]
+
+
+def drop_and_exception(stack: Stack, *, of: WorkMailOrganization | None = None, **options: Any) -> None:
+    of = of or organization(stack)
+    EmailFlowRules.of(stack).drop(
+        "Spam",
+        organization=of,
+        direction=FlowDirection.INBOUND,
+        senders=["*.spam.example"],
+        destinations=["*"],
+        **options,
+    )
+    EmailFlowRules.of(stack).move_to_junk(
+        "Newsletters", organization=of, senders=["news.spam.example"], destinations=["*"]
+    )
+
+
+def test_a_finding_is_a_warning_at_the_stack_with_remedy_and_place() -> None:
+    stack = Stack(App(), "Mail")
+    drop_and_exception(stack)
+
+    (warning,) = Annotations.from_stack(stack).find_warning("/Mail", Match.any_value())
+    assert "'Spam'" in str(warning.entry.data)
+    assert "Declared at Mail. [ack: workmail-constructs:overlaps-drop]" in str(warning.entry.data)
+
+
+def test_a_finding_is_acknowledged_where_the_rule_is_declared() -> None:
+    stack = Stack()
+    drop_and_exception(stack, acknowledge={"overlaps-drop": "newsletters are wanted"})
+
+    assert codes(stack) == []
+
+
+def test_a_finding_is_acknowledged_as_any_warning_of_cdk() -> None:
+    stack = Stack()
+    CdkAnnotations.of(stack).acknowledge_warning("workmail-constructs:overlaps-drop", "newsletters are wanted")
+    drop_and_exception(stack)
+
+    assert codes(stack) == []
+
+
+def test_a_cloud_assembly_tells_the_rules_it_declares() -> None:
+    app = App()
+    mail = Stack(app, "Mail")
+    shared = function(mail)
+    lambda_rule(mail, "Disclaimer", organization(mail), function=shared, senders=["a.example"])
+    nested = NestedStack(mail, "Nested")
+    lambda_rule(nested, "InNested", organization(nested), senders=["b.example"])
+    lambda_rule(
+        other := Stack(app, "Other"), "OfOtherStack", organization(other), function=shared, senders=["c.example"]
+    )
+    production = Stack(Stage(app, "Production"), "Mail")
+    parameter = CfnParameter(production, "OrganizationId")
+    imported = Function.from_function_arn(production, "F", "arn:aws:lambda:us-east-1:111122223333:function:rule")
+    lambda_rule(production, "OfParameter", organization(production, parameter.value_as_string), function=imported)
+
+    declared = from_cloud_assembly(Path(app.synth().directory))
+
+    assert {
+        of.organization_id: {rule.name: re.sub(r"(?<=[a-z])[0-9A-F]{8}\b", "", rule.function or "") for rule in of.rules}
+        for of in declared
+    } == {
+        ORGANIZATION_ID: {
+            "Disclaimer": "the output DisclaimerFunctionArn of stack Mail",
+            "InNested": "the output InNestedFunctionArn of stack MailNested",
+            "OfOtherStack": "the output OfOtherStackFunctionArn of stack Other",
+        },
+        "${OrganizationId} of stack Production-Mail": {
+            "OfParameter": "arn:aws:lambda:us-east-1:111122223333:function:rule"
+        },
+    }
+
+
+def test_rules_of_a_stack_with_an_environment_name_it() -> None:
+    stack = Stack(App(), "Mail", env=Environment(region="eu-west-1", account="111122223333"))
+    lambda_rule(stack, "Disclaimer", organization(stack))
+
+    (declared,) = metadata(stack)["organizations"]
+    assert declared["organizationArn"] == f"arn:aws:workmail:eu-west-1:111122223333:organization/{ORGANIZATION_ID}"
+
+
+@pytest.mark.fact("L7", "F13")
+def test_the_assembly_gets_a_runbook_of_the_whole_organization_for_each_stack() -> None:
+    app = App()
+    mail = Stack(app, "Mail")
+    rule = lambda_rule(NestedStack(mail, "Nested"), "Disclaimer", organization(mail))
+    guard = Stack(Stage(app, "Production"), "Guard")
+    imported = Function.from_function_arn(guard, "F", "arn:aws:lambda:us-east-1:111122223333:function:guard")
+    lambda_rule(guard, "Guard", of := organization(guard), function=imported, senders=["guarded.example"])
+    drop_and_exception(guard, of=of)
+
+    assembly = app.synth()
+
+    runbooks = [
+        (Path(assembly.directory) / "Mail.email-flow-rules.md").read_text(),
+        (
+            Path(assembly.get_nested_assembly("assembly-Production").directory)
+            / f"{guard.artifact_id}.email-flow-rules.md"
+        ).read_text(),
+    ]
+    assert runbooks[0] == runbooks[1]
+    output = mail.resolve(rule.function_arn_output.logical_id)
+    assert f"the output {output} of stack Mail/Nested" in runbooks[0]
+    assert "`arn:aws:lambda:us-east-1:111122223333:function:guard`" in runbooks[0]
+    assert runbooks[0].index("Newsletters") < runbooks[0].index("`Spam`")
+
+
+def test_an_app_without_rules_gets_no_runbook(tmp_path: Path) -> None:
+    app = App(outdir=str(tmp_path))
+    Stack(app, "Mail")
+
+    app.synth()
+
+    assert list(tmp_path.glob("*.md")) == []
