@@ -15,12 +15,12 @@ _HEADERS = (
     "Lambda-Runtime-Aws-Request-Id",
     "Lambda-Runtime-Trace-Id",
     "Lambda-Runtime-Invoked-Function-Arn",
-    "Lambda-Runtime-Deadline-Ms",
     "Lambda-Runtime-Client-Context",
     "Lambda-Runtime-Cognito-Identity",
     "Lambda-Runtime-Aws-Tenant-Id",
     "Lambda-Runtime-Invocation-Id",
 )
+_DEADLINE = "Lambda-Runtime-Deadline-Ms"
 _INVOCATION = "/2018-06-01/runtime/invocation"
 _connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
 _user_agent = ""
@@ -32,12 +32,14 @@ def initialize_client(user_agent: str) -> None:
     _user_agent = user_agent
 
 
-def next() -> tuple[bytes, dict[str, str | None]]:  # noqa: A001 - the compiled module's name
-    """Wait for the next event; return its body and headers."""
+def next() -> tuple[bytes, dict[str, str | int | None]]:  # noqa: A001 - the compiled module's name
+    """Wait for the next event; return its body and headers, the deadline as a number as the compiled module does."""
     response, body = _call("GET", "/next")
     if response.status != 200:
         raise RuntimeError("Failed to get next")
-    return body, {name: response.getheader(name) for name in _HEADERS}
+    headers: dict[str, str | int | None] = {name: response.getheader(name) for name in _HEADERS}
+    headers[_DEADLINE] = int(response.getheader(_DEADLINE, "0"))
+    return body, headers
 
 
 def post_invocation_result(invoke_id: str, result: bytes, content_type: str, invocation_id: str | None = None) -> None:
