@@ -1,0 +1,54 @@
+"""docs/constructs.md says what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.constructs.stacks import HANDLER, new_stack, only
+from tests.constructs.test_checks import ACCEPTED
+from workmail_constructs import FallbackAction, FlowDirection, RuleCode, Run, RunLambdaRule, WorkMailOrganization
+
+PAGE = (Path(__file__).parents[2] / "docs" / "constructs.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_statement_synthesizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "disclaimer").symlink_to(HANDLER)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(EXAMPLES[0].replace("App()", 'App(outdir="cdk.out")'), names)  # noqa: S102 - our own page
+
+    assert Path("cdk.out/Mail.email-flow-rules.md").is_file()
+    assert Path("cdk.out/Mail.template.json").is_file()
+
+
+def test_two_rules_share_a_function() -> None:
+    stack = new_stack()
+    names = {
+        "stack": stack,
+        "code": RuleCode.from_folder(HANDLER),
+        "organization": WorkMailOrganization.from_organization_id(stack, "Org", "m-" + "0" * 32),
+        "run": Run.synchronous(fallback=FallbackAction.DEFAULT),
+        "FlowDirection": FlowDirection,
+        "RunLambdaRule": RunLambdaRule,
+    }
+    exec(EXAMPLES[1], names)  # noqa: S102 - our own page
+
+    only(stack, "AWS::Lambda::Function")
+    only(stack, "AWS::Lambda::Permission")
+
+
+def test_the_findings_of_cdk_nag_are_those_that_are_accepted() -> None:
+    table = PAGE.partition("## cdk-nag")[2].partition("## Cost")[0]
+    told = {f"AwsSolutions-{code}" for code in re.findall(r"^\| ([A-Z]+\d+)", table, re.MULTILINE)}
+
+    assert told == ACCEPTED.keys()
+
+
+@pytest.mark.parametrize("attribute", re.findall(r"^\| [a-z ]+ \| `(\w+)` \|", PAGE, re.MULTILINE))
+def test_the_parts_are_attributes(attribute: str) -> None:
+    assert attribute in {*RunLambdaRule.__annotations__, *vars(RunLambdaRule)}
