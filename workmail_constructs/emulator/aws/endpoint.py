@@ -17,8 +17,9 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import make_server
 
 from workmail_constructs.emulator.aws import bootstrap
-from workmail_constructs.emulator.aws.accounts import Accounts
 from workmail_constructs.emulator.aws.cloudformation import stacks
+from workmail_constructs.emulator.aws.function_access import FunctionAccess
+from workmail_constructs.emulator.aws.function_identities import FunctionIdentities
 from workmail_constructs.emulator.aws.saved_deployments import SavedDeployments
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ class Endpoint:
     """
 
     def __init__(self, *, state: Path | None, region: str, account: str, port: int = 0) -> None:
-        accounts = Accounts(account)
-        accounts.install()
-        saved = SavedDeployments(state, accounts)
+        identities = FunctionIdentities(account)
+        identities.install()
+        saved = SavedDeployments(state, identities)
         stacks.install(saved)
         bootstrap.install()
         bootstrap.bootstrap(account, region)
@@ -45,7 +46,7 @@ class Endpoint:
         self._server = make_server(
             "127.0.0.1",
             port,
-            DomainDispatcherApplication(_create_backend_app),
+            FunctionAccess(DomainDispatcherApplication(_create_backend_app), identities),
             threaded=True,
             request_handler=MotoRequestHandler,
         )

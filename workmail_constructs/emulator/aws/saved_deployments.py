@@ -25,7 +25,7 @@ from workmail_flow.template import declared_rule_sets
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from workmail_constructs.emulator.aws.accounts import Accounts
+    from workmail_constructs.emulator.aws.function_identities import FunctionIdentities
 
 _REPLAY_NAME = "stack.json"
 _ASSETS_FOLDER = "assets"
@@ -39,9 +39,9 @@ class SavedDeployments:
     again; nested stacks have folders of their own. Assets of all stacks lie together, by bucket and key.
     """
 
-    def __init__(self, state: Path | None, accounts: Accounts) -> None:
+    def __init__(self, state: Path | None, identities: FunctionIdentities) -> None:
         self._state = state
-        self._accounts = accounts
+        self._identities = identities
         self._kept: set[Path] = set()
 
     def check(self, stack: LocalStack) -> None:
@@ -87,9 +87,10 @@ class SavedDeployments:
     def _save(self, backend: LocalCloudFormation, changed: Sequence[LocalStack]) -> None:
         deployed = [stack for stack in backend.local_stacks() if stack.status not in _NOT_DEPLOYED]
         snapshots = {stack.name: take_snapshot(stack) for stack in deployed if stack in changed}
+        for stack in changed:
+            self._identities.drop(stack.account_id, stack.region_name, stack.name)
         for snapshot in snapshots.values():
-            for function in snapshot.content["functions"]:
-                self._accounts.add_function(function["arn"], backend.account_id)
+            self._identities.take(snapshot.content)
         if self._state is None:
             return
         for stack in changed:

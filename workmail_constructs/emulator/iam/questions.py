@@ -71,33 +71,8 @@ def may_role(
         role_policies[role_arn],
         action=action,
         resource=resource,
-        context=_identity_context(role_arn, region),
+        context=identity_context(role_arn, region),
     )
-
-
-def may_role_put_object(
-    role_policies: Mapping[str, Sequence[Statement]],
-    bucket_policies: Mapping[str, Sequence[Statement]],
-    *,
-    role_arn: str,
-    bucket: str,
-    key: str,
-    region: str,
-) -> Access:
-    """Whether a role may put an object into a bucket of its account: one side's policies allow it, neither's deny it."""
-    resource = f"arn:aws:s3:::{bucket}/{key}"
-    own = may_role(role_policies, role_arn=role_arn, action="s3:PutObject", resource=resource, region=region)
-    of_bucket = evaluate(
-        bucket_policies.get(bucket, ()),
-        action="s3:PutObject",
-        resource=resource,
-        principal=role_arn,
-        context=_identity_context(role_arn, region),
-    )
-    for decision in (own, of_bucket):
-        if decision.denied:
-            return decision
-    return of_bucket if of_bucket.allowed else own
 
 
 def may_workmail_read_object(
@@ -131,7 +106,8 @@ def may_workmail_read_object(
     return decision
 
 
-def _identity_context(role_arn: str, region: str) -> dict[str, str]:
+def identity_context(role_arn: str, region: str) -> dict[str, str]:
+    """Condition keys of a request that a function signs as its role; it would call over TLS."""
     return {
         "aws:PrincipalArn": role_arn,
         "aws:PrincipalAccount": role_arn.split(":")[4],

@@ -37,13 +37,11 @@ class BucketProvider(MotoProvider):
     def __init__(self) -> None:
         super().__init__(FakeBucket)
 
-    def create(self, request: ResourceRequest) -> FakeBucket:
+    def create(self, request: ResourceRequest) -> Any:
         """Make the bucket; `cdk bootstrap` gets the one that was made in its place."""
-        bucket: FakeBucket | None = None
-        if ASSET_BUCKET.fullmatch(request.name):
-            bucket = s3_backends[request.account]["aws"].buckets.get(request.name)
-        if bucket is None:
-            bucket = super().create(request)
+        made = s3_backends[request.account]["aws"].buckets.get(request.name)
+        is_bootstrapped = made is not None and ASSET_BUCKET.fullmatch(request.name)
+        bucket: Any = made if is_bootstrapped else super().create(request)
         _set_versioning(bucket, request)
         return bucket
 
