@@ -20,10 +20,10 @@ def test_the_statement_synthesizes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "rules" / "disclaimer").symlink_to(HANDLER)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    exec(EXAMPLES[0].replace("App()", 'App(outdir="cdk.out")'), names)  # noqa: S102 - our own page
+    exec(EXAMPLES[0].replace("App()", f"App(outdir={str(tmp_path / 'cdk.out')!r})"), names)  # noqa: S102 - our own page
 
-    assert Path("cdk.out/Mail.email-flow-rules.md").is_file()
-    assert Path("cdk.out/Mail.template.json").is_file()
+    assert (tmp_path / "cdk.out" / "Mail.email-flow-rules.md").is_file()
+    assert (tmp_path / "cdk.out" / "Mail.template.json").is_file()
 
 
 def test_two_rules_share_a_function() -> None:
