@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -286,3 +288,19 @@ def test_a_folder_that_is_not_there(tmp_path: Path, message: Path) -> None:
 def test_handlers_are_found_however_they_are_bound(tmp_path: Path, message: Path, app: str) -> None:
     folder = folder_of(tmp_path, app, inner__py="def handler(event, context): return {'actions': []}")
     assert run(folder, "--handler", "app.handler", "--message", message).exit_code == 0
+
+
+def test_the_documentation_shows_true_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = HELLO_WORLD.parents[1]
+    shown = (root / "docs" / "try.md").read_text(encoding="utf-8").partition("```console\n$ ")[2].partition("```")[0]
+    command, _, output = shown.replace("\\\n", " ").partition("\n")
+    monkeypatch.chdir(root)
+    arguments = [tmp_path / "edited" if word == "edited" else word for word in shlex.split(command)]
+    result = run(*arguments[2:])
+    assert result.exit_code == 0
+    assert _without_chance(result.stdout.replace(f"{tmp_path}/", "")) == _without_chance(output)
+
+
+def _without_chance(output: str) -> str:
+    """Leave out what differs from run to run: ids, and times."""
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+ ms", "#", output).strip()
