@@ -91,7 +91,7 @@ def _throughput(state: Path, handler: Path) -> list[Measure]:
 
 
 async def _side_by_side(daemon: Daemon, handler: Path, state: Path, at_a_time: int) -> tuple[float, float]:
-    """Return milliseconds a message, over SMTP to its outcome, and a bare invocation; the better of alternating runs."""
+    """Return milliseconds a message, over SMTP to its outcome, and a bare invocation; the best of three."""
     spec = FunctionSpec(
         name="bare",
         arn="arn:aws:lambda:us-east-1:1:function:bare",

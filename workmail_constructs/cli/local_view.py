@@ -149,16 +149,10 @@ def print_detail(message: dict[str, Any], changes: list[str]) -> None:
 
 
 def changes_of(client: Client, message: dict[str, Any]) -> list[str]:
-    """Return, for each flow whose delivered content was updated, what changed."""
-    changes = []
-    for flow in message["flows"]:
-        if flow["deliveredUpdate"]:
-            from workmail_constructs.emulator.message_diff import diff_messages
-
-            before = client.content(flow["messageId"], version="original")
-            after = client.content(flow["messageId"])
-            changes.append(diff_messages(before, after))
-    return changes
+    """Return what functions changed of a message, as diffs."""
+    if not any(flow["deliveredUpdate"] for flow in message["flows"]):
+        return []
+    return [change["diff"] for change in client.get(f"/v1/messages/{message['id']}/diff")["changes"]]
 
 
 def watch(daemon: Daemon) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.emulator.workmail.kill_run import kill_run
 from workmail_constructs.emulator.workmail.process import Daemon
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.fact("E7")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from workmail_constructs.emulator.message_diff import diff_messages
 from workmail_constructs.emulator.workmail.engine import RefusedError, Submission
 from workmail_constructs.emulator.workmail.faults import Fault, FaultPlanError, read_fault_plan
 from workmail_flow import limits
@@ -20,6 +21,7 @@ from workmail_flow.vocabulary import FlowDirection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from workmail_constructs.emulator.workmail.daemon import LocalWorkMail
     from workmail_constructs.emulator.workmail.records import Message
@@ -54,6 +56,7 @@ class LocalApi:
                 web.get("/v1/messages", self._messages),
                 web.get("/v1/messages/{id}", self._message),
                 web.get("/v1/messages/{id}/content", self._content),
+                web.get("/v1/messages/{id}/diff", self._diff),
                 web.get("/v1/messages/{id}/logs", self._logs),
                 web.post("/v1/messages/{id}/replay", self._replay),
                 web.get("/v1/wait", self._wait),
@@ -108,6 +111,16 @@ class LocalApi:
             request.match_info["id"], original=version == "original", delivered=version == "delivered"
         )
         return web.Response(body=await asyncio.to_thread(path.read_bytes), content_type="message/rfc822")
+
+    async def _diff(self, request: web.Request) -> web.Response:
+        store = self._workmail.store
+        changes = []
+        for flow in store.flows(self._find(request)):
+            before, after = store.content_path(flow.id, original=True), store.content_path(flow.id, delivered=True)
+            if before != after:
+                diff = await asyncio.to_thread(_diff_files, before, after)
+                changes.append({"messageId": flow.id, "diff": diff})
+        return web.json_response({"changes": changes})
 
     async def _logs(self, request: web.Request) -> web.Response:
         return web.json_response({"logs": self._workmail.reports.logs(self._find(request))})
@@ -255,6 +268,10 @@ async def _guarded(
         return _error(str(error), error.status)
     except FaultPlanError as error:
         return _error(str(error), 400)
+
+
+def _diff_files(before: Path, after: Path) -> str:
+    return diff_messages(before.read_bytes(), after.read_bytes())
 
 
 def _error(message: str, status: int) -> web.Response:

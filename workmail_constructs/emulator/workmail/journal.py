@@ -50,6 +50,7 @@ class Batch:
 class _Job:
     work: Callable[[Batch], Any]
     future: asyncio.Future[Any]
+    durable: bool
 
 
 class Journal:
@@ -68,10 +69,16 @@ class Journal:
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[Batch], _T]) -> asyncio.Future[_T]:
-        """Have `work` done on the writing thread; await the future to know that it is durable."""
+    def submit(self, work: Callable[[Batch], _T], *, durable: bool = True) -> asyncio.Future[_T]:
+        """Have `work` done on the writing thread; await the future to know that it is.
+
+        Args:
+            work: Writes rows and files.
+            durable: The future waits until the rows are on the disk itself. Without, they survive a kill of this
+                process at once and a power failure with the next durable work: for what is simply done again.
+        """
         future: asyncio.Future[_T] = self._loop.create_future()
-        self._jobs.put(_Job(work, future))
+        self._jobs.put(_Job(work, future, durable))
         return future
 
     async def close(self) -> None:
@@ -110,7 +117,9 @@ class Journal:
     def _commit(self, db: sqlite3.Connection, jobs: list[_Job]) -> None:
         batch = Batch(db)
         results: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
+        durable = any(job.durable for job in jobs)
         try:
+            db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             db.execute("BEGIN IMMEDIATE")
             for job in jobs:
                 db.execute("SAVEPOINT job")

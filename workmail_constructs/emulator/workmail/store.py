@@ -155,7 +155,7 @@ class Store:
                 (flow.id, number, started_at, AttemptOutcome.INTERRUPTED.value),
             )
 
-        return self._journal.submit(work)
+        return self._journal.submit(work, durable=False)
 
     def attempt_ended(self, flow: Flow, attempt: Attempt) -> Awaitable[None]:
         """Keep what an attempt came to; a failed one must be on disk before the next begins."""
@@ -197,7 +197,8 @@ class Store:
             batch.db.execute("UPDATE flows SET delivery = 'done' WHERE id = ?", (flow.id,))
             return places
 
-        return await self._journal.submit(work)
+        # What a power failure undoes of this is delivered again, once.
+        return await self._journal.submit(work, durable=False)
 
     async def finish_run(self, flow: Flow, run: Run, *, attempt: Attempt | None, failure_record: str | None) -> None:
         """Keep how an asynchronous function ended, with the record its on-failure destination is due."""
