@@ -6,6 +6,7 @@ endpoints and of retries. What is left without it is done here: sign, send, read
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import random
@@ -18,7 +19,6 @@ from workmail_runtime.content_errors import ServiceError, ServiceUnreachableErro
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import io
     from collections.abc import Mapping
     from typing import Any, Final
 
@@ -83,7 +83,7 @@ class AwsResponse(Record):
     """A successful response; header names are in lower case."""
 
     headers: Mapping[str, str]
-    body: bytearray
+    body: bytes
 
 
 def send(request: AwsRequest, settings: AwsSettings, *, deadline: float | None = None) -> AwsResponse:
@@ -143,7 +143,7 @@ def _send_once(request: AwsRequest, settings: AwsSettings, deadline: float | Non
     headers = {name.lower(): value for name, value in response.headers.items()}
     if response.status_code < 300:
         return AwsResponse(headers, body)
-    refusal = _refusal(response.status_code, headers, bytes(body))
+    refusal = _refusal(response.status_code, headers, body)
     throttled = refusal.code in _THROTTLED or refusal.status == 429
     if throttled or refusal.status in _RETRIED_STATUS or refusal.code in _TRANSIENT:
         raise _TryAgainError(str(refusal), refusal=refusal, throttled=throttled)
@@ -189,24 +189,28 @@ def _proxies(url: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(get_environ_proxies(url).items()))
 
 
-def _read(raw: Any, content_length: str | None) -> bytearray:
-    """Read a response's body into one buffer: a message may be 40 MB, and a copy of it as much again (F16)."""
+def _read(raw: Any, content_length: str | None) -> bytes:
+    """Read a response's body without a second copy of it: a message may be 40 MB (F16)."""
+    stream = io.BytesIO()
     if content_length is None or not content_length.isdecimal():
-        body = bytearray()
         while chunk := raw.read(_READ_BYTES):
-            body += chunk
-        return body
-    body = bytearray(int(content_length))
-    view, filled = memoryview(body), 0
-    while filled < len(body):
-        chunk = raw.read(min(_READ_BYTES, len(body) - filled))
-        if not chunk:
-            message = f"the connection ended after {filled} of {len(body)} bytes"
-            raise ConnectionError(message)
-        view[filled : filled + len(chunk)] = chunk
-        filled += len(chunk)
+            stream.write(chunk)
+        return stream.getvalue()
+    size, filled = int(content_length), 0
+    if size:
+        # All of the buffer at once: growing it would copy it, and joining chunks would hold them twice.
+        stream.seek(size - 1)
+        stream.write(b"\0")
+        with stream.getbuffer() as buffer:
+            while filled < size:
+                chunk = raw.read(min(_READ_BYTES, size - filled))
+                if not chunk:
+                    message = f"the connection ended after {filled} of {size} bytes"
+                    raise ConnectionError(message)
+                buffer[filled : filled + len(chunk)] = chunk
+                filled += len(chunk)
     raw.release_conn()  # an empty body is never read, and would keep the connection
-    return body
+    return stream.getvalue()  # CPython hands the buffer over as it is
 
 
 def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> ServiceError:

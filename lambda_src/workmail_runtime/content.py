@@ -101,7 +101,7 @@ class MessageContent(Record):
     """
 
     event: Event
-    raw: bytearray
+    raw: bytes
 
     def __repr__(self) -> str:
         """Show id and size only."""
@@ -115,7 +115,7 @@ class MessageContent(Record):
 
     def put(
         self,
-        content: MessageEditor | Chunk,
+        content: MessageEditor | bytes | bytearray,
         *,
         when_refused: WhenRefused = WhenRefused.GO_ON,
         bucket: str | None = None,
@@ -143,10 +143,10 @@ class MessageContent(Record):
                 "make the rule synchronous, or do not put"
             )
             raise ContentUnavailableError(message)
-        chunks = _chunks(content)
-        if _equal(chunks, self.raw):
+        if _is_unchanged(content, self.raw):
             return Update(UpdateOutcome.UNCHANGED)
         location = self._location(bucket)
+        chunks = (content,) if isinstance(content, bytes | bytearray) else tuple(content.chunks())
         try:
             _check(chunks, self.raw)
             version = _upload(chunks, location, self.event)
@@ -199,25 +199,11 @@ def fetch_content(event: Event) -> MessageContent:
     return MessageContent(event, response.body)
 
 
-def _chunks(content: MessageEditor | Chunk) -> tuple[Chunk, ...]:
-    if isinstance(content, bytes | bytearray | memoryview):
-        return (content,)
-    return tuple(content.chunks())
+def _is_unchanged(content: MessageEditor | bytes | bytearray, raw: bytes) -> bool:
+    return content == raw if isinstance(content, bytes | bytearray) else not content.changed
 
 
-def _equal(chunks: tuple[Chunk, ...], raw: bytearray) -> bool:
-    """Compare without joining: both may be 40 MB (F16)."""
-    if sum(map(len, chunks)) != len(raw):
-        return False
-    view, start = memoryview(raw), 0
-    for chunk in chunks:
-        if view[start : start + len(chunk)] != chunk:
-            return False
-        start += len(chunk)
-    return True
-
-
-def _check(chunks: tuple[Chunk, ...], raw: bytearray) -> None:
+def _check(chunks: tuple[Chunk, ...], raw: bytes) -> None:
     """Raise what WorkMail would refuse (C8), before it has to."""
     from workmail_runtime.edit import check_message
 

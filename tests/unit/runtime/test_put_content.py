@@ -35,7 +35,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def _content(kind: type[Event] = SynchronousEvent, raw: bytes = MAIL, **changes: Any) -> MessageContent:
-    return MessageContent(kind.parse(load_event("inbound", **changes)), bytearray(raw))
+    return MessageContent(kind.parse(load_event("inbound", **changes)), raw)
 
 
 def _refusal(code: str, status: int = 400) -> Answer:
