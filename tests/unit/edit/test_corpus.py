@@ -1,0 +1,151 @@
+"""Every shape of real mail, edited as a handler would and read by another program."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from tests.unit.edit.make_corpus import CORPUS, FOOTER, messages
+from tests.unit.edit.reading import files, other_headers, read, texts
+from workmail_runtime.edit import EditRefusal, EditRefusedError, MessageEditor, check_message
+
+PREFIX = "[EXT]"
+BANNERS = {"ascii": "CAUTION: <outside> & beyond", "unicode": "Vorsicht – von draußen\nзавтра"}  # noqa: RUF001
+MESSAGES = {path.stem: path.read_bytes() for path in sorted(CORPUS.glob("*.eml"))}
+
+MALFORMED = {name for name in MESSAGES if name.startswith("broken-")}
+REFUSED = {
+    "encrypted-pgp": EditRefusal.ENCRYPTED,
+    "encrypted-smime": EditRefusal.ENCRYPTED,
+    "signed-smime-opaque": EditRefusal.SIGNED,
+    "calendar-only": EditRefusal.FIXED_STRUCTURE,
+    "partial": EditRefusal.FIXED_STRUCTURE,
+}
+# Their declared character set is not theirs; after an edit that declares another it is. And text behind the end tag.
+READ_BETTER = {
+    "no-mime-8bit-utf8",
+    "plain-cp1252-as-latin1",
+    "plain-gb2312-8bit",
+    "plain-utf8-said-ascii",
+    "html-text-after-end",
+}
+_DATA = importlib.util.find_spec("test.test_email")
+STDLIB = sorted((Path(_DATA.origin).parent / "data").glob("msg_*.txt")) if _DATA and _DATA.origin else []
+
+
+def edited(raw: bytes, banner: str = BANNERS["ascii"], footer: str = FOOTER) -> bytes:
+    editor = MessageEditor(raw)
+    editor.prefix_subject(PREFIX)
+    editor.add_banner(banner)
+    editor.add_footer(footer)
+    return bytes(editor.to_bytes())
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_the_files_are_what_the_script_writes() -> None:
+    assert messages() == MESSAGES
+
+
+@pytest.mark.parametrize("banner", BANNERS.values(), ids=BANNERS)
+@pytest.mark.parametrize("name", [name for name in MESSAGES if name not in MALFORMED and name not in REFUSED])
+class TestEditedMessage:
+    def test_shows_banner_and_footer(self, name: str, banner: str) -> None:
+        shown = texts(edited(MESSAGES[name], banner))
+        assert one_line(banner) in " ".join(text for _, text in shown)
+        assert FOOTER in " ".join(text for _, text in shown)
+        before = {text for _, text in texts(MESSAGES[name])}
+        if read(MESSAGES[name]).get_content_type() == "multipart/alternative" and name != "alternative-apple":
+            for content_type, text in shown:
+                if content_type in {"text/plain", "text/html"}:
+                    assert text.startswith(one_line(banner))
+                    assert text.endswith(FOOTER)
+        elif len(before) == 1 and len(shown) == 1 and "comment" not in name:
+            assert shown[0][1].count(FOOTER) == 1 + before.pop().count(FOOTER)
+
+    def test_keeps_the_text_between(self, name: str, banner: str) -> None:
+        now = one_line(" ".join(text for _, text in texts(edited(MESSAGES[name], banner))))
+        for _, text in texts(MESSAGES[name]):
+            if name not in READ_BETTER:
+                assert text.removeprefix("\ufeff") in now
+
+    def test_has_the_prefix(self, name: str, banner: str) -> None:
+        before = read(MESSAGES[name])["Subject"]
+        now = str(read(edited(MESSAGES[name], banner))["Subject"])
+        wanted = before if PREFIX in str(before) else one_line(f"{PREFIX} {before or ''}")
+        assert one_line(now) == one_line(str(wanted))
+
+    def test_keeps_files_byte_for_byte(self, name: str, banner: str) -> None:
+        assert files(edited(MESSAGES[name], banner)) == files(MESSAGES[name])
+
+    def test_keeps_every_other_header(self, name: str, banner: str) -> None:
+        before, now = other_headers(MESSAGES[name]), other_headers(edited(MESSAGES[name], banner))
+        assert now == before
+
+    @pytest.mark.fact("C4", "E7")
+    def test_twice_is_once(self, name: str, banner: str) -> None:
+        once = edited(MESSAGES[name], banner)
+        editor = MessageEditor(once)
+        editor.prefix_subject(PREFIX)
+        editor.add_banner(banner)
+        editor.add_footer(FOOTER)
+        assert not editor.changed
+        assert editor.to_bytes() is once
+
+    @pytest.mark.fact("C8")
+    def test_passes_the_check_if_it_did(self, name: str, banner: str) -> None:
+        assert check_message(MESSAGES[name]) == ()
+        assert check_message(edited(MESSAGES[name], banner), original=MESSAGES[name]) == ()
+
+    def test_stays_well_formed(self, name: str, banner: str) -> None:
+        now, before = (
+            [defect for part in read(raw).walk() for defect in part.defects]
+            for raw in (edited(MESSAGES[name], banner), MESSAGES[name])
+        )
+        assert len(now) <= len(before)
+
+
+@pytest.mark.parametrize(("name", "reason"), REFUSED.items())
+def test_a_body_out_of_reach_is_refused_and_the_subject_still_prefixed(name: str, reason: EditRefusal) -> None:
+    editor = MessageEditor(MESSAGES[name])
+    for edit in (editor.add_banner, editor.add_footer):
+        with pytest.raises(EditRefusedError) as refused:
+            edit("text")
+        assert refused.value.reason is reason
+    assert editor.to_bytes() is MESSAGES[name]
+    assert editor.prefix_subject(PREFIX)
+    assert files(bytes(editor.to_bytes())) == files(MESSAGES[name])
+
+
+@pytest.mark.fact("C9")
+@pytest.mark.parametrize("name", sorted(MALFORMED))
+def test_a_malformed_message_is_kept(name: str) -> None:
+    editor = MessageEditor(MESSAGES[name])
+    for edit in (editor.prefix_subject, editor.add_banner, editor.add_footer):
+        with pytest.raises(EditRefusedError, match=r"MALFORMED_(HEADERS|MULTIPART)"):
+            edit("text")
+    assert check_message(MESSAGES[name])
+    assert not editor.changed
+    assert editor.to_bytes() is MESSAGES[name]
+
+
+@pytest.mark.skipif(not STDLIB, reason="this Python comes without the messages of its own email tests")
+@pytest.mark.parametrize("path", STDLIB, ids=[path.stem for path in STDLIB])
+def test_the_messages_of_pythons_own_tests(path: Path) -> None:
+    raw = path.read_bytes()
+    try:
+        once = edited(raw)
+    except EditRefusedError:
+        return
+    assert edited(once) == once
+    assert other_headers(once) == other_headers(raw)
+    assert files(once) == files(raw)
+    shown = " ".join(text for _, text in texts(once))
+    assert BANNERS["ascii"] in shown
+    assert FOOTER in shown
+    if not check_message(raw):
+        assert check_message(once, original=raw) == ()
