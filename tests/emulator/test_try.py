@@ -192,16 +192,19 @@ def test_one_failure_among_several_messages_is_enough(tmp_path: Path, message: P
     assert [one["action"] for one in good["decisions"]] == ["DEFAULT", "DEFAULT"]
 
 
-def test_requirements_and_the_runtime_are_there_as_in_the_deployed_code(tmp_path: Path, message: Path) -> None:
+def test_requirements_and_the_runtime_are_there_as_in_the_deployed_code(
+    tmp_path: Path, message: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     package = tmp_path / "package"
     write(package / "pyproject.toml", '[project]\nname = "wanted"\nversion = "1"\n')
     write(package / "wanted.py", "WORD = 'installed'\n")
     folder = folder_of(
         tmp_path,
         "import wanted, workmail_flow, workmail_runtime\nprint(wanted.WORD)\n" + DEFAULT,
-        requirements__txt=f"{package}\n",
+        requirements__txt="../package\n",
     )
-    (trial,) = trials(folder, "--handler", "app.handler", "--message", message)
+    (trial,) = trials("handler", "--handler", "app.handler", "--message", message)
     assert trial["log"] == "installed\n"
     assert sorted(path.name for path in folder.iterdir()) == ["app.py", "requirements.txt"]
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,6 +63,7 @@ def try_handler(
 
     Exit status 0: every invocation succeeded; 1: one failed, or its reply is not valid; 2: wrong arguments.
     """
+    _require_local_extra()
     problems: list[str] = []
     tried = _tried(problems, folder, handler, direction, run, env or [])
     messages = _messages(problems, message, mail_from, rcpt or [])
@@ -101,6 +103,17 @@ async def _run(tried: HandlerFolder, messages: list[_Message], *, out: Path | No
     if as_json:
         typer.echo(json.dumps(documents, indent=2, ensure_ascii=False))
     return failed
+
+
+def _require_local_extra() -> None:
+    try:
+        import_module("workmail_constructs.emulator.try_message")
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("workmail"):
+            raise
+        text = f"running handlers needs packages that a plain install leaves out (no module named {missing.name!r})"
+        typer.echo(f"{text}: pip install 'workmail-constructs[local]'", err=True)
+        raise typer.Exit(1) from missing
 
 
 # Arguments

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
 import aiohttp
 from aiohttp import web
 
-from workmail_constructs.emulator.aws.server import AwsEndpoint
+from workmail_constructs.emulator.aws.server import AwsEndpoint, AwsEndpointError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,15 +65,19 @@ class LazyAws:
         if self._session is not None:
             await self._session.close()
         if self._starting is not None:
-            endpoint = await self._starting
-            await asyncio.to_thread(endpoint.stop)
+            with suppress(AwsEndpointError):  # was told to whoever called
+                endpoint = await self._starting
+                await asyncio.to_thread(endpoint.stop)
 
     async def _answer(self, request: web.Request) -> web.Response:
         body = await request.read()
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         if self._starting is None and (answer := self._answer_object(request, headers, body)):
             return answer
-        endpoint = await self._endpoint()
+        try:
+            endpoint = await self._endpoint()
+        except AwsEndpointError as error:
+            return web.Response(status=500, text=str(error))
         return await self._use_bucket(request.method, endpoint.url, request.path_qs, headers, body)
 
     def _answer_object(self, request: web.Request, headers: dict[str, str], body: bytes) -> web.Response | None:

@@ -75,6 +75,33 @@ def test_further_invocations_wait_for_their_turn(make_function: MakeFunction, tm
     assert 1 <= len(asyncio.run(main())) <= 2
 
 
+def test_a_function_that_needs_room_ends_the_one_that_was_idle_longest(
+    make_function: MakeFunction, tmp_path: Path
+) -> None:
+    first, second = make_function(PID, name="first"), make_function(PID, name="second")
+
+    async def main() -> None:
+        async with FunctionHost(work=tmp_path / "work", endpoints={}, max_concurrency=1) as host:
+            idle = os.pidfd_open(int((await host.invoke(first, b"{}")).payload or b""))
+            assert (await host.invoke(second, b"{}")).outcome is Outcome.REPLIED
+            assert select.select([idle], [], [], 20)[0]
+            os.close(idle)
+            assert (await host.invoke(first, b"{}")).outcome is Outcome.REPLIED
+
+    asyncio.run(main())
+
+
+def test_output_without_end_is_cut(make_function: MakeFunction, with_host: WithHost) -> None:
+    async def body(host: FunctionHost) -> None:
+        spec = make_function("def handler(event, context): print('x' * 1_500_000)", timeout_s=20)
+        invocation = await host.invoke(spec, b"{}")
+        assert invocation.log.endswith("x\n[the rest of this invocation's output was not kept]\n")
+        assert len(invocation.log) < 1_100_000
+        assert (await host.invoke(spec, b"{}")).log == invocation.log
+
+    with_host(body)
+
+
 def test_changed_code_or_configuration_starts_afresh(make_function: MakeFunction, with_host: WithHost) -> None:
     async def body(host: FunctionHost) -> None:
         app = "import os\ndef handler(event, context): return os.environ['WORD'] + '1'\n"

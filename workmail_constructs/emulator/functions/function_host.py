@@ -48,7 +48,7 @@ class FunctionHost:
         self._slots = asyncio.Semaphore(max_concurrency)
         self._pools: dict[str, _Pool] = {}
         self._busy: dict[Worker, _Pool] = {}
-        self._ending: set[Worker] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         self._guard = OrphanGuard()
         self._memory_check: asyncio.TimerHandle | None = None
 
@@ -96,10 +96,9 @@ class FunctionHost:
         for pool in self._pools.values():
             pool.prepared.cancel()
             pool.retired = True
-        workers = {*self._busy, *self._ending, *(worker for pool in self._pools.values() for worker in pool.idle)}
-        for worker in workers:
+        for worker in [*self._busy, *(worker for pool in self._pools.values() for worker in pool.idle)]:
             worker.kill()
-        await asyncio.gather(*(worker.wait_ended() for worker in workers))
+        await asyncio.gather(*self._ending)
         self._pools.clear()
         self._guard.close()
 
@@ -147,12 +146,9 @@ class FunctionHost:
         pool = self._busy.pop(worker, None) or self._pools.get(worker.spec.arn)
         if pool is not None and worker in pool.idle:
             pool.idle.remove(worker)
-        self._ending.add(worker)
-        asyncio.get_running_loop().create_task(self._bury(worker))
-
-    async def _bury(self, worker: Worker) -> None:
-        await worker.wait_ended()
-        self._ending.discard(worker)
+        burial = asyncio.get_running_loop().create_task(worker.wait_ended())
+        self._ending.add(burial)
+        burial.add_done_callback(self._ending.discard)
 
     def _check_memory(self) -> None:
         for worker in list(self._busy):

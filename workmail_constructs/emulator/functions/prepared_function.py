@@ -18,7 +18,7 @@ from workmail_constructs.emulator.functions.unpacked_code import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from workmail_constructs.emulator.functions.function_spec import FunctionSpec
@@ -59,15 +59,13 @@ def prepare(spec: FunctionSpec, *, work: Path, endpoints: Mapping[str, str]) -> 
     if found is None:
         version = f"{interpreter.version[0]}.{interpreter.version[1]}"
         notes.append(f"runtime {spec.runtime}: no such interpreter that can be used here; Python {version} ran it")
-    task_root = spec.code if spec.code.is_dir() else unpacked([spec.code], work=work)
-    if foreign := foreign_modules(task_root, interpreter):
-        what = f"compiled packages built for {built_for(task_root)} do not load here ({foreign[0]}"
-        what += f" and {len(foreign) - 1} more)" if len(foreign) > 1 else ")"
-        if (task_root / RECORDED_REQUIREMENTS).exists():
-            task_root = resolved_for_host(task_root, interpreter=interpreter, work=work)
-            notes.append(f"{what}: resolved again for this machine from the recorded requirements")
-        else:
-            notes.append(f"{what}, and no {RECORDED_REQUIREMENTS} tells what to resolve instead")
+    if spec.code.is_dir():
+        task_root = spec.code  # written on this machine, for this machine
+    else:
+        task_root = unpacked([spec.code], work=work)
+        if foreign := foreign_modules(task_root, interpreter):
+            task_root, note = _made_to_fit(task_root, foreign, interpreter, work=work)
+            notes.append(note)
     layers = unpacked(spec.layers, work=work) if spec.layers else None
     if layers and (foreign := foreign_modules(layers, interpreter)):
         notes.append(f"a layer's compiled modules do not load here ({foreign[0]})")
@@ -88,6 +86,16 @@ def prepare(spec: FunctionSpec, *, work: Path, endpoints: Mapping[str, str]) -> 
         task_root=task_root,
         notes=tuple(notes),
     )
+
+
+def _made_to_fit(task_root: Path, foreign: Sequence[str], interpreter: Interpreter, *, work: Path) -> tuple[Path, str]:
+    """Return the code with its recorded requirements resolved for this machine, if there are any, and a note."""
+    others = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+    what = f"compiled packages built for {built_for(task_root)} do not load here ({foreign[0]}{others})"
+    if not (task_root / RECORDED_REQUIREMENTS).exists():
+        return task_root, f"{what}, and no {RECORDED_REQUIREMENTS} tells what to resolve instead"
+    fitting = resolved_for_host(task_root, interpreter=interpreter, work=work)
+    return fitting, f"{what}: resolved again for this machine from the recorded requirements"
 
 
 def _byte_code_options(

@@ -120,13 +120,13 @@ def install_requirements(requirements: Path, *, interpreter: Interpreter, target
     Raises:
         CodeError: uv is missing, or refused; holds what it said.
     """
-    arguments = ["pip", "install", "--quiet", "--reinstall", "--requirements", str(requirements)]
+    arguments = ["pip", "install", "--quiet", "--reinstall", "--requirements", requirements.name]
     result = subprocess.run(
-        [uv_executable(), *arguments, "--python", interpreter.executable, "--target", str(target)],
+        [uv_executable(), *arguments, "--python", interpreter.executable, "--target", str(target.absolute())],
         capture_output=True,
         text=True,
         check=False,
-        cwd=requirements.parent,
+        cwd=requirements.parent,  # so that relative paths in it mean what they say
     )
     if result.returncode:
         raise CodeError(f"{requirements}: uv could not install it:\n{result.stderr.strip()}")

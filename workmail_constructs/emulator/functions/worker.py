@@ -27,6 +27,10 @@ INIT_LIMIT_S: Final = 10.0
 
 _PIPE_CHUNK: Final = 65_536
 _MIB: Final = 1024 * 1024
+_LOG_LIMIT: Final = _MIB
+"""What is kept of one invocation's output, bytes; a function that prints without end must not fill our memory."""
+_LOG_CUT: Final = b"\n[the rest of this invocation's output was not kept]\n"
+
 _PEAK_WORTH_READING_S: Final = 0.005
 """A shorter invocation cannot have filled much memory; reading the peak would cost it more than the call itself."""
 
@@ -281,7 +285,10 @@ class Worker:
             if not data:
                 self._close_output()
                 return
-            self._log += data
+            if len(self._log) < _LOG_LIMIT:
+                self._log += data
+                if len(self._log) >= _LOG_LIMIT:
+                    self._log[_LOG_LIMIT:] = _LOG_CUT
             if len(data) < _PIPE_CHUNK:
                 return
 
