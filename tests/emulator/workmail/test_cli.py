@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
+
+from workmail_constructs.cli.local import app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click.testing import Result
+
     from workmail_constructs.testing.workmail_local import WorkMailLocal
 
-    Run = Callable[..., subprocess.CompletedProcess[str]]
+    Run = Callable[..., Result]
 
 pytestmark = pytest.mark.xdist_group("workmail-local")
 
 HANDLERS = Path(__file__).parent / "handlers"
-CLI = "from workmail_constructs.cli.local import app; app(prog_name='workmail-flow local')"
 
 
 @pytest.fixture
 def run(workmail_local: WorkMailLocal) -> Run:
-    def run(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", CLI, *arguments, "--state", str(workmail_local.state)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == status, done.stderr + done.stdout
+    def run(*arguments: str, status: int = 0) -> Result:
+        done = CliRunner().invoke(app, [*arguments, "--state", str(workmail_local.state)])
+        assert done.exit_code == status, done.stderr + done.stdout
         return done
 
     return run
@@ -111,7 +112,6 @@ def test_only_workmails_regions(run: Run) -> None:
 
 
 def test_what_is_not_running_says_how_to_start_it(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", CLI, "messages", "--state", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
+    done = CliRunner().invoke(app, ["messages", "--state", str(tmp_path)])
+    assert (done.exit_code, done.stdout) == (1, "")
     assert "start it with `workmail-flow local up`" in done.stderr
