@@ -33,7 +33,7 @@ def test_workmails_regions_are_right(region: str) -> None:
 def test_any_other_region_is_an_error_once_for_a_stack(region: str) -> None:
     stack = new_stack(Environment(region=region, account=ACCOUNT))
     rule = new_rule(stack)
-    new_rule(stack, "Other", organization=rule.organization)
+    new_rule(stack, "Other", organization=rule.organization, senders=["other.example"])
 
     ((path, text),) = errors_of(stack)
     assert path == "/Mail"
@@ -45,7 +45,7 @@ def test_any_other_region_is_an_error_once_for_a_stack(region: str) -> None:
 def test_a_stack_without_environment_is_refused_elsewhere_before_anything_is_made() -> None:
     stack = new_stack(env=None)
     rule = new_rule(stack)
-    new_rule(stack, "Other", organization=rule.organization)
+    new_rule(stack, "Other", organization=rule.organization, senders=["other.example"])
 
     (assertion,) = rules_of(stack).pop("WorkMailRegion")["Assertions"]  # type: ignore[index]
     assert assertion["Assert"] == {"Fn::Contains": [REGIONS, {"Ref": "AWS::Region"}]}
@@ -117,9 +117,9 @@ def test_all_problems_of_a_synth_are_reported_together() -> None:
     wrong_region = Stack(app, "WrongRegion", env=Environment(region="eu-central-1", account=ACCOUNT))
     slow = Stack(app, "Slow", env=HERE)
     new_rule(wrong_region, timeout=Duration.seconds(20))
-    new_rule(slow, timeout=Duration.seconds(30))
+    new_rule(slow, "Slow", timeout=Duration.seconds(30), senders=["slow.example"])
 
     assembly = app.synth()
     messages = [(message.id, str(message.entry.data)) for stack in assembly.stacks for message in stack.messages]
-    assert sorted(path for path, _ in messages) == ["/Slow/Rule", "/WrongRegion", "/WrongRegion/Rule"]
+    assert sorted(path for path, _ in messages) == ["/Slow/Slow", "/WrongRegion", "/WrongRegion/Rule"]
     assert all("found " in text and "allowed: " in text for _, text in messages)

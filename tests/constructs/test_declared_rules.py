@@ -1,0 +1,86 @@
+"""Declared rules read back from a deployed stack, and refusals of what is no cloud assembly."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from workmail_constructs.declared_rules import from_cloud_assembly, from_deployed_stack
+from workmail_flow.template import METADATA_KEY, TemplateError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ORGANIZATION_ID = "m-0123456789abcdef0123456789abcdef"
+
+
+def entry(name: str, function: object) -> dict[str, object]:
+    return {
+        "name": name,
+        "direction": "inbound",
+        "action": "RUN_LAMBDA",
+        "senders": ["*"],
+        "destinations": ["*"],
+        "function": function,
+        "synchronous": False,
+    }
+
+
+def template(*rules: dict[str, object], **sections: Any) -> str:
+    arn = ["arn:aws:workmail:", {"Ref": "AWS::Region"}, ":123456789012:organization/", {"Ref": "Organization"}]
+    declared = {
+        "organizationId": {"Ref": "Organization"},
+        "organizationArn": {"Fn::Join": ["", arn]},
+        "domains": [],
+        "rules": list(rules),
+    }
+    return json.dumps(
+        {
+            "Parameters": {"Organization": {"Type": "String", "Default": ORGANIZATION_ID}},
+            "Metadata": {METADATA_KEY: {"version": 1, "organizations": [declared]}},
+            "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+            **sections,
+        }
+    )
+
+
+@mock_aws
+def test_a_deployed_stack_tells_its_rules_with_the_values_of_the_deployment() -> None:
+    cloudformation = boto3.client("cloudformation", region_name="eu-west-1")
+    body = template(
+        entry("Shown", {"Fn::GetAtt": ["Topic", "TopicName"]}),
+        entry("Known", {"Ref": "Topic"}),
+        entry("Elsewhere", {"Fn::ImportValue": "Other:Arn"}),
+        Outputs={"FunctionArn": {"Value": {"Fn::GetAtt": ["Topic", "TopicName"]}}},
+    )
+    cloudformation.create_stack(StackName="Mail", TemplateBody=body)
+
+    (declared,) = from_deployed_stack("Mail", region="eu-west-1")
+
+    assert declared.organization_id == ORGANIZATION_ID
+    assert declared.organization_arn == f"arn:aws:workmail:eu-west-1:123456789012:organization/{ORGANIZATION_ID}"
+    shown, known, elsewhere = (rule.function or "" for rule in declared.rules)
+    assert shown.startswith("Mail-Topic-")
+    assert known.startswith("arn:aws:sns:eu-west-1:123456789012:Mail-Topic-")
+    assert elsewhere == '{"Fn::ImportValue":"Other:Arn"}'
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "manifest.json: not found; a folder that `cdk synth` wrote is needed"),
+        ("{", "manifest.json: not JSON"),
+        ("[]", "manifest.json: found list, a JSON object is needed"),
+    ],
+)
+def test_a_folder_that_is_no_cloud_assembly_is_refused(tmp_path: Path, content: str | None, complaint: str) -> None:
+    if content is not None:
+        (tmp_path / "manifest.json").write_text(content)
+
+    with pytest.raises(TemplateError) as refused:
+        from_cloud_assembly(tmp_path)
+    assert complaint in str(refused.value)
