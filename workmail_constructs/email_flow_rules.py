@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NotRequired, TypedDict, Unpack
 
 import jsii
-from aws_cdk import Annotations, CfnOutput, IAnyProducer, IResolveContext, Lazy, Stack, Stage
+from aws_cdk import Annotations, CfnOutput, IAnyProducer, IResolveContext, Lazy, NestedStack, Stack, Stage
 from constructs import Construct, IConstruct, IValidation
 
 from workmail_constructs.declared_rules import place_of_output, place_of_value
@@ -69,9 +69,10 @@ class EmailFlowRules(Construct):
         super().__init__(stack, "EmailFlowRules")
         self._stack = stack
         self._top_level_stack = _top_level(stack)
-        self._of_app = _OF_APP[self.node.root]
+        node = self.node
+        self._of_app = _OF_APP[node.root]
         stack.add_metadata(METADATA_KEY, Lazy.uncached_any(_Metadata(self._declared)))
-        self.node.add_validation(_AtSynth(self._lint, self._write_runbook))
+        node.add_validation(_AtSynth(self._lint, self._write_runbook))
 
     @classmethod
     def of(cls, scope: IConstruct) -> EmailFlowRules:
@@ -221,7 +222,7 @@ _OF_APP: defaultdict[IConstruct, list[_Declaration]] = defaultdict(list)
 
 
 def _top_level(stack: Stack) -> Stack:
-    parent = stack.nested_stack_parent
+    parent = stack.nested_stack_parent if isinstance(stack, NestedStack) else None
     return _top_level(parent) if parent else stack
 
 
