@@ -17,7 +17,8 @@ class ChunkStream(io.RawIOBase):
         super().__init__()
         self._chunks = tuple(view for chunk in chunks if (view := memoryview(chunk)))
         self._size = sum(len(chunk) for chunk in self._chunks)
-        self.seek(0)
+        self._position = 0  # in the whole stream
+        self._index, self._offset = 0, 0  # the same as a chunk and a place in it
 
     def readable(self) -> bool:
         """Tell that it can be read."""
@@ -28,14 +29,13 @@ class ChunkStream(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a position in bytes."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell() if whence else 0, io.SEEK_END: self._size}[whence]
-        left = self._position = max(0, start + offset)
-        self._index = 0
-        while self._index < len(self._chunks) and left >= len(self._chunks[self._index]):
-            left -= len(self._chunks[self._index])
+        """Go to a position in bytes, from the start, from here or from the end."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, start + offset)
+        self._index, self._offset = 0, self._position
+        while self._index < len(self._chunks) and self._offset >= len(self._chunks[self._index]):
+            self._offset -= len(self._chunks[self._index])
             self._index += 1
-        self._offset = left
         return self._position
 
     def tell(self) -> int:

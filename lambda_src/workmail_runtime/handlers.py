@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     class LambdaHandler(Protocol):
         """What Lambda calls; `__wrapped__` is the function as it was written."""
 
+        @property
+        def __wrapped__(self) -> Callable[..., Any]:
+            """The function as it was written, for tests that give it an event."""
+            ...
+
         def __call__(self, event: object, context: LambdaContext | None = None, /) -> Any:
             """Handle one invocation, given the decoded event and Lambda's context."""
 

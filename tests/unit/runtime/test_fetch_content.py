@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+import tracemalloc
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,21 @@ def test_printing_content_shows_id_and_size_only(stub_aws: StubAws) -> None:
     stub_aws.answer(Answer(body=MAIL))
     shown = "MessageContent(message_id='00aabbcc-1122-3344-5566-77889900aabb', 60 bytes)"
     assert repr(_fetch()) == shown.replace("60", str(len(MAIL)))
+
+
+@pytest.mark.fact("F16")
+def test_a_message_is_held_once(stub_aws: StubAws) -> None:
+    size = 16 * 1024 * 1024
+    stub_aws.answer(Answer(body=MAIL), Answer(body=MAIL.ljust(size, b"x")))
+    _fetch()  # what the first call imports does not count
+    tracemalloc.start()
+    try:
+        content = _fetch()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(content.raw) == size
+    assert peak < 1.1 * size
 
 
 @pytest.mark.fact("E2")

@@ -45,6 +45,11 @@ def test_a_handler_keeps_the_name_and_docstring_of_its_function() -> None:
     assert (default_handler.__name__, default_handler.__doc__) == ("default_handler", "Let everything pass.")  # type: ignore[attr-defined]
 
 
+def test_the_function_as_it_was_written() -> None:
+    event = SynchronousEvent.parse(load_event("inbound"))
+    assert default_handler.__wrapped__(event) == event.reply.default_for_all()
+
+
 def test_the_function_sees_lambdas_context() -> None:
     context = SimpleNamespace(aws_request_id="attempt", get_remaining_time_in_millis=lambda: 1000)
 
@@ -75,7 +80,7 @@ def test_declared_directions() -> None:
 
 @pytest.mark.parametrize("decorate", [synchronous, synchronous_inbound, synchronous_outbound, asynchronous])
 def test_a_malformed_event_never_reaches_the_function(decorate: Any) -> None:
-    called = []
+    called: list[object] = []
     with pytest.raises(EventError):
         decorate(called.append)({"envelope": {}}, None)
     assert called == []

@@ -25,7 +25,7 @@ class MemoryStore(BasePersistenceLayer):
     """Powertools' persistence in a dict, in place of its DynamoDB table."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.records: dict[str, DataRecord] = {}
 
     def _get_record(self, idempotency_key: str) -> DataRecord:
