@@ -182,9 +182,14 @@ def watch(daemon: Daemon) -> None:
 
 
 def _where(outcome: dict[str, Any]) -> str:
-    if outcome["action"] == "BOUNCE":
-        return f"bounced; notification in {outcome['place']}" if outcome["place"] else "bounced; nobody to notify"
-    return outcome["place"] or ("nowhere" if outcome["action"] == "DROP" else "")
+    """Return where the message lies, in few words; `--json` has the file."""
+    if outcome["action"] == "DROP":
+        return "nowhere"
+    if outcome["place"] is None:
+        return "nobody to notify" if outcome["action"] == "BOUNCE" else ""
+    root, *rest = outcome["place"].split("/")
+    place = rest[1] if root == "mailboxes" else "outbound spool"
+    return f"notification: {rest[0] if root == 'mailboxes' else place}" if outcome["action"] == "BOUNCE" else place
 
 
 def _attempt_line(attempt: dict[str, Any]) -> str:
