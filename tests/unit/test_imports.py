@@ -26,7 +26,8 @@ HEAVY = {
 # What a part may import of us and of others, anywhere in its files.
 TABLE: dict[str, set[str]] = {
     "lambda_src/workmail_flow": set(),
-    "lambda_src/workmail_runtime": {"workmail_flow", "boto3", "botocore", "aws_lambda_powertools"},
+    # urllib3 is what botocore sends with, and its errors come through.
+    "lambda_src/workmail_runtime": {"workmail_flow", "botocore", "urllib3", "aws_lambda_powertools"},
     "workmail_constructs/emulator": {
         "workmail_flow",
         "workmail_constructs.emulator",
