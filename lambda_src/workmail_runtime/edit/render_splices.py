@@ -152,8 +152,12 @@ class _Header:
             splices.append((block.fields[index].start, block.fields[index].end, self.fields[index]))
         lead = block.separator
         new = b"".join(self.appended)
-        if new and len(lead) > len(self.eol):  # the last field lacks its line ending
-            new, lead = self.eol + new, self.eol
+        if len(lead) > len(self.eol):  # the last field lacks its line ending, unless it was written anew
+            last = self.fields.get(len(block.fields) - 1)
+            if last is not None and (not last or last.endswith(b"\n")):
+                lead = self.eol
+            elif new:
+                new, lead = self.eol + new, self.eol
         if new:
             splices.append((block.end, block.end, new))
         return lead
