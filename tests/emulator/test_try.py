@@ -159,6 +159,33 @@ def test_other_calls_to_aws_find_what_was_put_before(tmp_path: Path, message: Pa
     assert trial["log"] == "['a b'] b'kept' text/x-test True\n", trial
 
 
+@pytest.mark.fact("T2", "E7")
+def test_the_start_of_the_local_aws_is_not_the_handlers_time(
+    tmp_path: Path, message: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workmail_constructs.emulator.try_message.SYNCHRONOUS_LIMIT_SECONDS", 2)
+    folder = folder_of(
+        tmp_path,
+        """
+        import os, pathlib, time, urllib.request
+        def handler(event, context):
+            invocations = pathlib.Path(os.environ["FOLDER"])
+            (invocations / context.aws_request_id).write_text(event["invocationId"])
+            if len(list(invocations.iterdir())) == 1:
+                urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"] + "/some-bucket?list-type=2").read()
+                time.sleep(60)
+            return {"actions": []}
+        """,
+    )
+    (tmp_path / "invocations").mkdir()
+    (trial,) = trials(
+        folder, "--handler", "app.handler", "--message", message, "--env", f"FOLDER={tmp_path / 'invocations'}"
+    )
+    assert trial["ok"]
+    seen = [path.read_text() for path in (tmp_path / "invocations").iterdir()]
+    assert seen == [trial["event"]["invocationId"]] * 2
+
+
 @pytest.mark.parametrize(
     ("app", "outcome", "code"),
     [

@@ -69,6 +69,16 @@ class LazyAws:
                 endpoint = await self._starting
                 await asyncio.to_thread(endpoint.stop)
 
+    @property
+    def started(self) -> bool:
+        """Whether the endpoint was needed."""
+        return self._starting is not None
+
+    async def ready(self) -> None:
+        """Wait until the endpoint answers, starting it if nobody has."""
+        with suppress(AwsEndpointError):  # is told to whoever calls
+            await self._endpoint()
+
     async def _answer(self, request: web.Request) -> web.Response:
         body = await request.read()
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
@@ -76,9 +86,9 @@ class LazyAws:
             return answer
         try:
             endpoint = await self._endpoint()
-        except AwsEndpointError as error:
-            return web.Response(status=500, text=str(error))
-        return await self._use_bucket(request.method, endpoint.url, request.path_qs, headers, body)
+            return await self._use_bucket(request.method, endpoint.url, request.path_qs, headers, body)
+        except (AwsEndpointError, aiohttp.ClientError) as error:
+            return web.Response(status=500, text=f"the local AWS does not answer: {error}")
 
     def _answer_object(self, request: web.Request, headers: dict[str, str], body: bytes) -> web.Response | None:
         """Answer PutObject and GetObject as far as no more is asked than to keep bytes; else return None."""

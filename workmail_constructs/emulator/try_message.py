@@ -190,7 +190,7 @@ class HandlerTrials:
         if (tried.folder / "requirements.txt").is_file():
             self._progress("looking at requirements.txt; new requirements are resolved once")
         layer = handler_layer(tried.folder, python_version=version, work=self._work)
-        aws = await self._stack.enter_async_context(
+        aws = self._aws = await self._stack.enter_async_context(
             LazyAws(region=REGION, on_start=lambda: self._progress("the handler calls AWS: starting it on loopback"))
         )
         objects = S3Objects(aws.url, region=REGION)
@@ -223,8 +223,6 @@ class HandlerTrials:
         """Invoke the handler for one message and judge what it answers."""
         tried = self._tried
         message_id = str(uuid4())
-        self._message.take(message, message_id, tried.direction)
-        self._advice.clear()
         event = build_event(
             message=message,
             mail_from=envelope.mail_from,
@@ -233,7 +231,7 @@ class HandlerTrials:
             message_id=message_id,
             invocation_id=str(uuid4()),
         )
-        invocation = await self._host.invoke(self._spec, encode_event(event))
+        invocation = await self._invoke(message, event)
         reply, decisions, errors, findings = self._judged(invocation, envelope)
         updated = self._message.updated is not None
         shows = updated and tried.synchronous
@@ -249,6 +247,23 @@ class HandlerTrials:
             updated=shows,
             late_update=updated and not shows,
         )
+
+    async def _invoke(self, message: bytes, event: dict[str, Any]) -> Invocation:
+        had_aws = self._aws.started
+        self._take(message, event)
+        invocation = await self._host.invoke(self._spec, encode_event(event))
+        if invocation.outcome is Outcome.TIMED_OUT and self._aws.started and not had_aws:
+            self._progress(
+                "the handler timed out while the local AWS was starting: invoked again, as WorkMail does (T2)"
+            )
+            await self._aws.ready()
+            self._take(message, event)
+            invocation = await self._host.invoke(self._spec, encode_event(event))
+        return invocation
+
+    def _take(self, message: bytes, event: dict[str, Any]) -> None:
+        self._message.take(message, event["messageId"], self._tried.direction)
+        self._advice.clear()
 
     def _judged(
         self, invocation: Invocation, envelope: Envelope

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
 import select
@@ -208,6 +209,18 @@ def test_the_stand_in_for_the_compiled_client_tells_failures_too(
         assert (await host.invoke(spec, b'{"by": 2}')).payload == b"0.5"
 
     with_host(body)
+
+
+def test_the_client_is_fetched_where_it_is_not_published_for_the_platform(
+    make_function: MakeFunction, with_host: WithHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_spec = importlib.util.find_spec
+
+    def without_client(name: str) -> Any:
+        return None if name in ("awslambdaric", "runtime_client") else find_spec(name)
+
+    monkeypatch.setattr("importlib.util.find_spec", without_client)
+    assert reply_of(with_host, make_function("def handler(event, context): return 'hello'")) == "hello"
 
 
 def test_a_runtime_that_is_not_here_is_said_and_the_running_one_used(

@@ -71,7 +71,7 @@ class FunctionHost:
 
         Raises:
             CodeError: The function's code cannot be unpacked or made to fit this machine.
-            ModuleNotFoundError: The runtime client or boto3 is not installed.
+            ModuleNotFoundError: boto3 or one of its requirements is not installed.
         """
         async with self._slots:
             pool = self._pool(spec)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from workmail_constructs.emulator.functions.interpreters import find_interpreter, running_interpreter
 from workmail_constructs.emulator.functions.lambda_environment import lambda_environment
-from workmail_constructs.emulator.functions.runtime_folder import runtime_folder
+from workmail_constructs.emulator.functions.runtime_folder import compile_packages, runtime_folder
 from workmail_constructs.emulator.functions.unpacked_code import (
     RECORDED_REQUIREMENTS,
     built_for,
@@ -50,7 +50,7 @@ def prepare(spec: FunctionSpec, *, work: Path, endpoints: Mapping[str, str]) -> 
 
     Raises:
         CodeError: The code cannot be unpacked, or its packages not resolved for this machine.
-        ModuleNotFoundError: The runtime client or boto3 is not installed.
+        ModuleNotFoundError: boto3 or one of its requirements is not installed.
     """
     notes = []
     wanted = spec.python_version
@@ -73,7 +73,7 @@ def prepare(spec: FunctionSpec, *, work: Path, endpoints: Mapping[str, str]) -> 
     runtime = runtime_folder(work, interpreter)
     site_packages = f"python/lib/python{interpreter.version[0]}.{interpreter.version[1]}/site-packages"
     from_layers = [layers / site_packages, layers / "python"] if layers else []
-    byte_code = _byte_code_options(spec, interpreter, work=work, layers=layers)
+    byte_code = _byte_code_options(spec, interpreter, work=work, runtime=runtime, layers=layers)
     return PreparedFunction(
         command=(interpreter.executable, "-S", *byte_code, "-m", "awslambdaric", spec.handler),
         environment=lambda_environment(
@@ -99,13 +99,15 @@ def _made_to_fit(task_root: Path, foreign: Sequence[str], interpreter: Interpret
 
 
 def _byte_code_options(
-    spec: FunctionSpec, interpreter: Interpreter, *, work: Path, layers: Path | None
+    spec: FunctionSpec, interpreter: Interpreter, *, work: Path, runtime: Path, layers: Path | None
 ) -> tuple[str, ...]:
     """Return the options that keep byte code out of the user's folder and out of this installation."""
     if not interpreter.is_running:
         return "-X", f"pycache_prefix={work / 'pycache'}"
     if not spec.code.is_dir():
         return ()
+    # As -B would have each start compile them again.
+    compile_packages(runtime)
     if layers:
-        compileall.compile_dir(layers, quiet=2)  # as -B would have each start compile them again
+        compileall.compile_dir(layers, quiet=2)
     return ("-B",)

@@ -8,12 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workmail_constructs.emulator.functions.runtime_folder import move_into_place
+from workmail_constructs.emulator.functions.made_once import made_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,18 +43,12 @@ def unpacked(zips: Sequence[Path], *, work: Path) -> Path:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
             raise CodeError(f"{path}: the deployed code cannot be read: {error.strerror}") from error
-    folder = work / "code" / digest.hexdigest()[:32]
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(dir=folder.parent))
-        try:
-            for path in zips:
-                _unpack(path, making)
-        except BaseException:
-            shutil.rmtree(making)
-            raise
-        move_into_place(making, folder)
-    return folder
+
+    def fill(folder: Path) -> None:
+        for path in zips:
+            _unpack(path, folder)
+
+    return made_once(work / "code" / digest.hexdigest()[:32], fill)
 
 
 def _unpack(path: Path, folder: Path) -> None:
@@ -99,19 +92,12 @@ def resolved_for_host(folder: Path, *, interpreter: Interpreter, work: Path) -> 
     Raises:
         CodeError: The requirements cannot be resolved here; holds what uv said.
     """
-    requirements = folder / RECORDED_REQUIREMENTS
-    target = work / "resolved" / f"{folder.name}-{interpreter.cache_tag}"
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(dir=target.parent))
-        try:
-            shutil.copytree(folder, making, dirs_exist_ok=True)
-            install_requirements(requirements, interpreter=interpreter, target=making)
-        except BaseException:
-            shutil.rmtree(making)
-            raise
-        move_into_place(making, target)
-    return target
+
+    def fill(copy: Path) -> None:
+        shutil.copytree(folder, copy, dirs_exist_ok=True)
+        install_requirements(folder / RECORDED_REQUIREMENTS, interpreter=interpreter, target=copy)
+
+    return made_once(work / "resolved" / f"{folder.name}-{interpreter.cache_tag}", fill)
 
 
 def install_requirements(requirements: Path, *, interpreter: Interpreter, target: Path) -> None:
@@ -120,16 +106,27 @@ def install_requirements(requirements: Path, *, interpreter: Interpreter, target
     Raises:
         CodeError: uv is missing, or refused; holds what it said.
     """
-    arguments = ["pip", "install", "--quiet", "--reinstall", "--requirements", requirements.name]
-    result = subprocess.run(
-        [uv_executable(), *arguments, "--python", interpreter.executable, "--target", str(target.absolute())],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=requirements.parent,  # so that relative paths in it mean what they say
-    )
+    arguments = ["--reinstall", "--python", interpreter.executable, "--requirements", requirements.name]
+    # In the file's own folder, so that relative paths in it mean what they say.
+    install(arguments, target=target, cwd=requirements.parent, wanted=str(requirements))
+
+
+def install(arguments: Sequence[str], *, target: Path, cwd: Path, wanted: str) -> None:
+    """Install packages into a folder with uv.
+
+    Args:
+        arguments: What to install, and for which platform.
+        target: The folder.
+        cwd: Where uv runs.
+        wanted: What is installed, in words, for the error.
+
+    Raises:
+        CodeError: uv is missing, or refused; holds what it said.
+    """
+    command = [uv_executable(), "pip", "install", "--quiet", "--target", str(target.absolute()), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
     if result.returncode:
-        raise CodeError(f"{requirements}: uv could not install it:\n{result.stderr.strip()}")
+        raise CodeError(f"{wanted}: uv could not install it:\n{result.stderr.strip()}")
 
 
 def uv_executable() -> str:

@@ -1,0 +1,31 @@
+"""Folders that are made once and then shared by every process that wants the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def made_once(folder: Path, fill: Callable[[Path], None]) -> Path:
+    """Return the folder; have `fill` make it, in a place beside, if it is not there yet.
+
+    Nobody sees it half made. Where two make it at the same time, the first one's stays.
+    """
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        fill(making)
+        os.rename(making, folder)
+    except BaseException as error:
+        shutil.rmtree(making)
+        if not (isinstance(error, OSError) and folder.is_dir()):
+            raise
+    return folder
