@@ -14,7 +14,7 @@ from workmail_runtime.edit.new_part import Attachment, attachment_part, text_par
 from workmail_runtime.edit.refusal import EditRefusal, EditRefusedError
 from workmail_runtime.edit.render_splices import PartEdit, render_splices, takes_parts
 from workmail_runtime.edit.subject import has_prefix, is_reply_subject, prefixed
-from workmail_runtime.edit.text_body import Insertion, Place, TextBody, new_insertion
+from workmail_runtime.edit.text_body import Insertion, Place, TextBody, mark_parameter, new_insertion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -389,7 +389,8 @@ class MessageEditor:
         footers = _missing(footers, _beside(part, footers, +1))
         edit = self._edit(part)
         edit.before = text_part(_paragraphs(reversed(banners)), self._eol) if banners else None
-        edit.after = text_part(_paragraphs(footers), self._eol) if footers else None
+        marks = mark_parameter([footer.mark for footer in footers], self._eol) if self._is_reply() else b""
+        edit.after = text_part(_paragraphs(footers), self._eol, parameters=marks) if footers else None
 
     def _is_reply(self) -> bool:
         block = self.root.block

@@ -49,12 +49,18 @@ def attachment_part(attachment: Attachment, eol: bytes) -> bytes:
     return eol.join(lines)
 
 
-def text_part(text: str, eol: bytes) -> bytes:
-    r"""The part that carries a text with "\n" between its lines, without a line ending at its end."""
+def text_part(text: str, eol: bytes, *, parameters: bytes = b"") -> bytes:
+    r"""The part that carries a text with "\n" between its lines, without a line ending at its end.
+
+    Args:
+        text: The text.
+        eol: The message's line ending.
+        parameters: More of its Content-Type, with the semicolon before.
+    """
     content = text.replace("\n", eol.decode()).encode("utf-8")
     is_plain = content.isascii() and max(map(len, content.split(eol))) <= _LONGEST_LINE
     lines = [
-        b"Content-Type: text/plain; charset=" + (b"us-ascii" if content.isascii() else b"utf-8"),
+        b"Content-Type: text/plain; charset=" + (b"us-ascii" if content.isascii() else b"utf-8") + parameters,
         b"Content-Transfer-Encoding: " + (b"7bit" if is_plain else b"quoted-printable"),
         b"Content-Disposition: inline",
         b"",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workmail_runtime.edit.content_value import parse_content_value
 from workmail_runtime.edit.header_block import line_ending
 from workmail_runtime.edit.new_part import new_boundary
-from workmail_runtime.edit.text_body import MARK_PARAMETER, BodyEdit
+from workmail_runtime.edit.text_body import MARK_PARAMETER, BodyEdit, mark_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -180,7 +180,7 @@ class _Header:
         indexes = self._indexes("content-type")
         if not indexes or not parse_content_value(self._current(indexes[0]).partition(b":")[2]).word:
             charset = (body.charset or "us-ascii").encode("ascii")
-            self._set("Content-Type", b"text/plain; charset=" + charset + self._marks(body, b""))
+            self._set("Content-Type", b"text/plain; charset=" + charset + self._marks(body, ""))
             return
         content = self._current(indexes[0])
         colon = content.index(b":") + 1
@@ -196,15 +196,10 @@ class _Header:
             content = content[:colon] + f" {value.word}{''.join(quoted)}".encode("latin-1", "replace")
         elif body.charset:
             content += b"; charset=" + body.charset.encode("ascii")
-        self.fields[indexes[0]] = (
-            content + self._marks(body, value.parameters.get(MARK_PARAMETER, "").encode()) + ending
-        )
+        self.fields[indexes[0]] = content + self._marks(body, value.parameters.get(MARK_PARAMETER, "")) + ending
 
-    def _marks(self, body: BodyEdit, present: bytes) -> bytes:
-        if not body.marks:
-            return b""
-        marks = [mark for mark in present.split(b"+") if mark] + [mark.encode("ascii") for mark in body.marks]
-        return b";" + self.eol + b" " + MARK_PARAMETER.encode("ascii") + b"=" + b"+".join(marks)
+    def _marks(self, body: BodyEdit, present: str) -> bytes:
+        return mark_parameter([*filter(None, present.split("+")), *body.marks], self.eol) if body.marks else b""
 
 
 def takes_parts(part: MimePart) -> bool:

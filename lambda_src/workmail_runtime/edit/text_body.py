@@ -83,6 +83,11 @@ def new_insertion(place: Place, text: str, markup: str | None, *, message_identi
     return Insertion(place, text, f'<div data-workmail-edit="{mark}">{inner}</div>', mark)
 
 
+def mark_parameter(marks: Sequence[str], eol: bytes) -> bytes:
+    """What carries marks in a Content-Type, with the semicolon before."""
+    return b";" + eol + b" " + f"{MARK_PARAMETER}={'+'.join(marks)}".encode("ascii")
+
+
 @dataclass(frozen=True, slots=True)
 class BodyEdit:
     """What has to change in one part.

@@ -186,6 +186,12 @@ class TestBody:
         assert not again.add_footer(FOOTER)
         assert texts(bytes(editor.to_bytes()))[0][1].count(FOOTER) == quoted + 1
 
+    def test_a_reply_that_is_only_a_file_gets_one_footer(self) -> None:
+        raw = MESSAGES["file-only"].replace(b"Subject:", b"In-Reply-To: <1@example.com>\r\nSubject:")
+        editor = MessageEditor(raw)
+        editor.add_footer(FOOTER)
+        assert not MessageEditor(editor.to_bytes()).add_footer(FOOTER)
+
     def test_long_lines_are_encoded(self) -> None:
         editor = MessageEditor(PLAIN)
         editor.add_banner("word " * 400)
