@@ -12,8 +12,9 @@ import jsonschema
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.unit.flow.rule_files import entry
+from tests.unit.flow.rule_files import entry, rules
 from workmail_constructs.cli.rules import app
+from workmail_flow.template import DeclaredRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,3 +225,26 @@ def test_the_docs_show_true_output(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     table = re.search(r"```markdown\n(.+?)```", page, re.DOTALL)
     assert table
     assert table[1] in run("explain", "rules.yaml").stdout
+
+
+def test_a_deployed_stack_is_read_with_the_profile_and_region_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def deployed(stack_name: str, *, region: str | None) -> tuple[DeclaredRules, ...]:
+        asked.append((stack_name, region))
+        return (
+            DeclaredRules(
+                organization_id="m-x", organization_arn="", domains=("own.test",), rules=rules(entry("BOUNCE"))
+            ),
+        )
+
+    monkeypatch.setattr("workmail_constructs.declared_rules.from_deployed_stack", deployed)
+    result = run("test", *ASK, "--stack", "Mail", "--region", "eu-west-1")
+    assert result.stdout.startswith("BOUNCE: rule 'BOUNCE'")
+    assert asked == [("Mail", "eu-west-1")]
+
+
+def test_a_stack_that_cannot_be_read_is_told() -> None:
+    result = run("test", *ASK, "--stack", "Mail", "--region", "eu-west-1", "--profile", "nobody")
+    assert result.exit_code == 1
+    assert result.stderr == "stack Mail: The config profile (nobody) could not be found\n"
