@@ -241,8 +241,8 @@ def _report(deployed: Deployment, event_before: str | None) -> dict[str, Any]:
 def _print_reports(reports: list[dict[str, Any]]) -> None:
     for report in reports:
         typer.echo(
-            f"{report['stack']}: {report['status']} in {report['region']}, {report['resources']} resources as in the "
-            f"template, {len(report['rules'])} email flow rules"
+            f"{report['stack']}: {report['status']} in {report['region']}; as in the template: "
+            f"resources {report['resources']}, email flow rules {len(report['rules'])}"
         )
         for name, value in report["outputs"].items():
             typer.echo(f"  {name} = {value}")

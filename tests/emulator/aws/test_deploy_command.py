@@ -125,7 +125,7 @@ def test_deploy_update_no_change_failure_diff_destroy(aws: LocalAws, daemon: Dae
     same = run(aws, "deploy", "--app", str(assembly))
     assert same.returncode == 0, same.stderr
     assert "(no changes)" in same.stderr
-    assert "Plain: unchanged in us-east-1, 14 resources as in the template, 0 email flow rules" in same.stdout
+    assert "Plain: unchanged in us-east-1; as in the template: resources 14, email flow rules 0" in same.stdout
     assert "  kept as data only: ErrorsFA5270DE (AWS::CloudWatch::Alarm)" in same.stdout
 
     def greet(template: dict[str, Any]) -> None:
