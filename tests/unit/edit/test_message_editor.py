@@ -211,18 +211,17 @@ class TestBody:
         assert MESSAGES["signed-pgp"][start:] in editor.to_bytes()
 
     def test_a_mark_is_a_parameter_only_where_it_is_needed(self) -> None:
-        for name in MESSAGES:
-            editor = MessageEditor(MESSAGES[name])
+        marked = set()
+        for name, raw in MESSAGES.items():
+            editor = MessageEditor(raw)
             try:
                 editor.add_footer("Footer")
             except EditRefusedError:
                 continue
-            assert (b"x-workmail-edit" in editor.to_bytes()) == (
-                name in {"reply-outlook", "plain-qp"}
-            )  # the subject: Re
+            if b"x-workmail-edit" in editor.to_bytes():
+                marked.add(name)
+        assert marked == {"reply-outlook", "plain-qp", "lf-plain-qp"}  # all replies by their subject
 
-
-class TestAttachments:
     def test_remove(self) -> None:
         editor = MessageEditor(MESSAGES["mixed-alternative-attachment"])
         removed = editor.remove_attachments(lambda part: part.content_type == "application/pdf")
