@@ -84,7 +84,7 @@ def _creation(rule_set: RuleSet, rules: tuple[FlowRule, ...]) -> Iterator[str]:
         yield f"## {number}. {_plain(rule.name)}"
         yield ""
         if rule.action is RuleAction.RUN_LAMBDA:
-            yield f"First: {_before_run_lambda(rule)}"
+            yield _before_run_lambda(rule)
             yield ""
         yield f"Organizations → the organization → Organization settings → **{_TABS[rule.direction]}** → **Create**."
         yield "Enter:"
@@ -108,8 +108,8 @@ def _creation(rule_set: RuleSet, rules: tuple[FlowRule, ...]) -> Iterator[str]:
 def _before_run_lambda(rule: FlowRule) -> str:
     function = rule.function
     if function and function.startswith("arn:") and "${" not in function:
-        return "the function is deployed and lets WorkMail invoke it."
-    return "deploy the function's stack: the ARN to enter is known only then."
+        return "First make sure that the function is deployed and lets WorkMail invoke it."
+    return "First deploy the function's stack; only then is the ARN to enter known."
 
 
 def _fields(rule: FlowRule) -> Iterator[tuple[str, str]]:

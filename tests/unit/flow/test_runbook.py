@@ -52,7 +52,7 @@ def test_where_to_find_an_arn_that_is_not_known() -> None:
     assert "| Lambda function | the ARN found in the output FnArn of stack Mail |" in known
     unknown = runbook(rules(entry("RUN_LAMBDA")), organization_id="m-x")
     assert "among the outputs of its stack once that is deployed" in unknown
-    assert "First: deploy the function's stack" in unknown
+    assert "First deploy the function's stack; only then" in unknown
 
 
 @pytest.mark.fact("F11")
