@@ -8,13 +8,13 @@ import threading
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from flask import Flask, Response, request
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
     create_backend_app,
 )
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
 
 from workmail_constructs.emulator.aws import bootstrap
 from workmail_constructs.emulator.aws.cloudformation import stacks
@@ -23,6 +23,7 @@ from workmail_constructs.emulator.aws.function_identities import FunctionIdentit
 from workmail_constructs.emulator.aws.saved_deployments import SavedDeployments
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 
@@ -46,7 +47,7 @@ class Endpoint:
         self._server = make_server(
             "127.0.0.1",
             port,
-            FunctionAccess(DomainDispatcherApplication(_create_backend_app), identities),
+            FunctionAccess(_UnknownOperations(DomainDispatcherApplication(_create_backend_app)), identities),
             threaded=True,
             request_handler=MotoRequestHandler,
         )
@@ -62,18 +63,30 @@ class Endpoint:
         self._thread.start()
 
 
-def _create_backend_app(service: Any) -> Flask:
+def _create_backend_app(service: Any) -> Any:
     app = create_backend_app(service)
-    app.register_error_handler(NotImplementedError, _not_implemented)
+    # To the middleware below, past the framework's page for status 500.
+    app.config["PROPAGATE_EXCEPTIONS"] = True
     return app
 
 
-def _not_implemented(error: Exception) -> Response:
-    # As AWS refuses an unknown operation; moto's status 500 has every SDK try again for half a minute.
-    message = f"The local AWS (moto) cannot do this: {error}"
-    if "X-Amz-Target" in request.headers:
-        body, content_type = json.dumps({"__type": "UnknownOperationException", "message": message}), "json"
-    else:
-        error_xml = f"<Error><Code>InvalidAction</Code><Message>{escape(message)}</Message></Error>"
-        body, content_type = f"<ErrorResponse>{error_xml}</ErrorResponse>", "xml"
-    return Response(body, status=400, content_type=f"application/{content_type}")
+class _UnknownOperations:
+    """WSGI middleware that refuses an operation moto lacks as AWS does an unknown one.
+
+    moto answers with status 500, at which every SDK tries again for half a minute.
+    """
+
+    def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
+        self._application = application
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        try:
+            return self._application(environ, start_response)
+        except NotImplementedError as error:
+            message = f"The local AWS (moto) cannot do this: {error}"
+        if "HTTP_X_AMZ_TARGET" in environ:
+            body, content_type = json.dumps({"__type": "UnknownOperationException", "message": message}), "json"
+        else:
+            error_xml = f"<Error><Code>InvalidAction</Code><Message>{escape(message)}</Message></Error>"
+            body, content_type = f"<ErrorResponse>{error_xml}</ErrorResponse>", "xml"
+        return Response(body, status=400, content_type=f"application/{content_type}")(environ, start_response)
