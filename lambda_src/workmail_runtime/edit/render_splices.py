@@ -178,9 +178,10 @@ class _Header:
 
     def _declare_type(self, body: BodyEdit) -> None:
         indexes = self._indexes("content-type")
-        if not indexes or not parse_content_value(self._current(indexes[0]).partition(b":")[2]).word:
-            charset = (body.charset or "us-ascii").encode("ascii")
-            self._set("Content-Type", b"text/plain; charset=" + charset + self._marks(body, ""))
+        fresh = f"{self.part.content_type}; charset={body.charset or 'us-ascii'}".encode("latin-1", "replace")
+        fresh += self._marks(body, "")
+        if not indexes or parse_content_value(self._current(indexes[0]).partition(b":")[2]).word.count("/") != 1:
+            self._set("Content-Type", fresh)
             return
         content = self._current(indexes[0])
         colon = content.index(b":") + 1
@@ -196,7 +197,12 @@ class _Header:
             content = content[:colon] + f" {value.word}{''.join(quoted)}".encode("latin-1", "replace")
         elif body.charset:
             content += b"; charset=" + body.charset.encode("ascii")
-        self.fields[indexes[0]] = content + self._marks(body, value.parameters.get(MARK_PARAMETER, "")) + ending
+        content += self._marks(body, value.parameters.get(MARK_PARAMETER, ""))
+        declared = parse_content_value(content[colon:]).parameters
+        if body.charset not in {None, declared.get("charset")} or (body.marks and MARK_PARAMETER not in declared):
+            self._set("Content-Type", fresh)  # a comment or quote that is never closed swallowed what was added
+            return
+        self.fields[indexes[0]] = content + ending
 
     def _marks(self, body: BodyEdit, present: str) -> bytes:
         return mark_parameter([*filter(None, present.split("+")), *body.marks], self.eol) if body.marks else b""
