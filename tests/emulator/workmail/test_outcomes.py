@@ -174,6 +174,7 @@ def test_what_cannot_run_here_is_held_until_it_can_and_has_no_made_up_outcome(wo
     sent = send(workmail_local)
     assert (sent.detail["state"], sent.succeeded, set(sent.actions.values())) == ("held", False, {None})
     assert "its runtime is nodejs22.x; only Python functions" in sent.outcomes[0].why
+    assert sent.attempts == ()
     put_in_place(workmail_local)
     assert set(workmail_local.wait(sent.id).actions.values()) == {"DEFAULT"}
 

@@ -322,7 +322,11 @@ class Engine:
         if flow.first_attempt_at is None:
             flow.first_attempt_at = started_at
         self._store.attempt_started(flow, started_at)
-        return await self._invoker.invoke(flow, started_at=started_at, wait_s=wait_s)
+        try:
+            return await self._invoker.invoke(flow, started_at=started_at, wait_s=wait_s)
+        except CannotRunError:
+            self._store.attempt_withdrawn(flow, started_at)
+            raise
 
     async def _settle(self, flow: Flow, outcomes: list[Outcome], run: Run, attempt: Attempt) -> None:
         await self._store.decide(flow, outcomes, run=run, attempt=attempt)

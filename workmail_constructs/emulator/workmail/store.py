@@ -157,6 +157,14 @@ class Store:
 
         return self._journal.submit(work, durable=False)
 
+    def attempt_withdrawn(self, flow: Flow, started_at: float) -> Awaitable[None]:
+        """Forget an attempt whose function was not invoked."""
+
+        def work(batch: Batch) -> None:
+            batch.db.execute("DELETE FROM attempts WHERE flow_id = ? AND started_at = ?", (flow.id, started_at))
+
+        return self._journal.submit(work, durable=False)
+
     def attempt_ended(self, flow: Flow, attempt: Attempt) -> Awaitable[None]:
         """Keep what an attempt came to; a failed one must be on disk before the next begins."""
 
