@@ -235,6 +235,8 @@ class TextBody:
         else:
             octets = self._data[max(self._bottom - size, self._low) : self._bottom]
         codec = "utf-8" if self._is_recoded or not self._codec else self._codec
+        if self.is_html and self._is_stateful:
+            codec = "latin-1"  # ours is ASCII there, and a broken escape sequence before it must not hide it
         return bytes(octets).decode(codec, "replace")
 
     def _normalised(self, text: str) -> str:
