@@ -31,7 +31,7 @@ TABLE: dict[str, set[str]] = {
     "workmail_constructs/emulator": {
         "workmail_flow",
         "workmail_constructs.emulator",
-        *("aiohttp", "aiosmtpd", "awslambdaric", "boto3", "botocore", "flask", "moto", "rich", "werkzeug"),
+        *("aiohttp", "aiosmtpd", "awslambdaric", "boto3", "botocore", "moto", "rich", "werkzeug"),
     },
 }
 
