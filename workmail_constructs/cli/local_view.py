@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from workmail_constructs.emulator.workmail.client import ApiFailedError
@@ -65,20 +65,27 @@ def print_rich(renderable: RenderableType) -> None:
 
 def message_table(messages: list[dict[str, Any]]) -> Table:
     """Return the messages with one row a recipient."""
-    table = Table("id", "received", "from", "recipient", "subject", "rule", "action", "state")
+    # Columns that may wrap give way first where the terminal is narrow; their cells are cut, not wrapped.
+    table = Table(
+        *(Column(name, no_wrap=True) for name in ("id", "received")),
+        *("from", "recipient", "subject", "rule"),
+        Column("action", no_wrap=True),
+        "state",
+    )
     for message in messages:
         for position, one in enumerate(message["recipients"]):
             first = position == 0
-            table.add_row(
-                Text(message["id"][:8] if first else ""),
-                Text(message["receivedAt"][11:19] if first else ""),
-                Text((message["mailFrom"] or "<>") if first else ""),
-                Text(one["recipient"]),
-                Text(message["subject"][:40] if first else ""),
-                Text(one["rule"] or "none"),
-                Text(one["action"] or "…"),
-                Text(message["state"] if first else ""),
-            )
+            cells = [
+                message["id"][:8] if first else "",
+                message["receivedAt"][11:19] if first else "",
+                (message["mailFrom"] or "<>") if first else "",
+                one["recipient"],
+                message["subject"] if first else "",
+                one["rule"] or "none",
+                one["action"] or "…",
+                message["state"] if first else "",
+            ]
+            table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells))
     return table
 
 

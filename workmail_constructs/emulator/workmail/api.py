@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from workmail_constructs.emulator.workmail.daemon import LocalWorkMail
     from workmail_constructs.emulator.workmail.records import Message
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _MAX_LIST = 1000
 _KEEP_ALIVE_S = 15.0
 
@@ -258,9 +259,10 @@ async def _guarded(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Answer errors as JSON, and no web page of another host: its browser would send that host's name."""
-    host = request.headers.get("Host", "").rpartition(":")[0] or request.headers.get("Host", "")
-    origin = request.headers.get("Origin", "null").partition("://")[2].rpartition(":")[0]
-    if host not in _LOOPBACK or (origin and origin not in _LOOPBACK):
+    origin = request.headers.get("Origin")
+    if urlsplit(f"//{request.host}").hostname not in _LOOPBACK or (
+        origin is not None and urlsplit(origin).hostname not in _LOOPBACK
+    ):
         return _error("this API answers on loopback only", 403)
     try:
         return await handler(request)

@@ -146,6 +146,7 @@ class LocalWorkMail:
             deployed=lambda: self.deployed,
             clock=clock,
             publish=self.watchers.publish,
+            concurrency=settings.concurrency,
         )
         self._stack.push_async_callback(self.engine.stop)
         smtp = SmtpPorts(self.engine, password=kept["password"])

@@ -91,6 +91,7 @@ class Engine:
         deployed: Returns what is deployed now.
         clock: Waits between attempts.
         publish: Told of everything that happens, for whoever watches.
+        concurrency: Invocations at a time; further ones are not attempts yet.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Engine:
         deployed: Callable[[], Deployed],
         clock: Clock,
         publish: Callable[[dict[str, Any]], None],
+        concurrency: int = 8,
     ) -> None:
         self._store = store
         self._post_office = post_office
@@ -111,6 +113,7 @@ class Engine:
         self._deployed = deployed
         self._clock = clock
         self._publish = publish
+        self._slots = asyncio.Semaphore(concurrency)
         self._active: dict[str, tuple[Flow, asyncio.Task[None]]] = {}
 
     def refuse_recipient(self, direction: FlowDirection, recipient: str) -> Refusal | None:
@@ -318,15 +321,16 @@ class Engine:
         return replace(attempt, findings=findings), outcomes
 
     async def _attempt(self, flow: Flow, *, wait_s: float | None) -> Attempt:
-        started_at = self._clock.now()
-        if flow.first_attempt_at is None:
-            flow.first_attempt_at = started_at
-        self._store.attempt_started(flow, started_at)
-        try:
-            return await self._invoker.invoke(flow, started_at=started_at, wait_s=wait_s)
-        except CannotRunError:
-            self._store.attempt_withdrawn(flow, started_at)
-            raise
+        async with self._slots:
+            started_at = self._clock.now()
+            if flow.first_attempt_at is None:
+                flow.first_attempt_at = started_at
+            self._store.attempt_started(flow, started_at)
+            try:
+                return await self._invoker.invoke(flow, started_at=started_at, wait_s=wait_s)
+            except CannotRunError:
+                self._store.attempt_withdrawn(flow, started_at)
+                raise
 
     async def _settle(self, flow: Flow, outcomes: list[Outcome], run: Run, attempt: Attempt) -> None:
         await self._store.decide(flow, outcomes, run=run, attempt=attempt)
