@@ -25,18 +25,29 @@ KILLED_MESSAGES = 1000
 KILLS = 50
 ALLOWED_START_S = 3.0
 
-_HANDLER = """
+_HANDLERS = {
+    "app.py": """
 import time
 
 def handler(event, context):
     if event["subject"] == "slow":
         time.sleep(3)
     return {"actions": [{"allRecipients": True, "action": {"type": "DEFAULT"}}]}
-"""
+""",
+    "reads.py": """
+import boto3
+
+workmail = boto3.client("workmailmessageflow")
+
+def handler(event, context):
+    workmail.get_raw_message_content(messageId=event["messageId"])["messageContent"].read()
+    return {"actions": [{"allRecipients": True, "action": {"type": "DEFAULT"}}]}
+""",
+}
 _CONTENT = b"From: ann@other.test\r\nTo: bob@example.com\r\nSubject: %s\r\n\r\nhi\r\n"
 _EVENT = (
     b'{"summaryVersion":"2019-07-28","envelope":{"mailFrom":{"address":"ann@other.test"},"recipients":'
-    b'[{"address":"bob@example.com"}]},"subject":"x","messageId":"a-1","invocationId":"b-1",'
+    b'[{"address":"bob@example.com"}]},"subject":"x","messageId":"%s","invocationId":"b-1",'
     b'"flowDirection":"INBOUND","truncated":false}'
 )
 
@@ -47,7 +58,8 @@ def run() -> list[Measure]:
         work = Path(folder)
         handler = work / "handler"
         handler.mkdir()
-        (handler / "app.py").write_text(_HANDLER)
+        for name, code in _HANDLERS.items():
+            (handler / name).write_text(code)
         return [
             _start_up(work / "start"),
             *_throughput(work / "throughput", handler),
@@ -73,38 +85,42 @@ def _start_up(state: Path) -> Measure:
 
 
 def _throughput(state: Path, handler: Path) -> list[Measure]:
-    HandlerFolder(name="rule", folder=handler).save(state)
-    daemon, _ = Daemon.start(state)
     measures = []
-    try:
-        for at_a_time in (1, 8):
-            message_ms, bare_ms = asyncio.run(_side_by_side(daemon, handler, state, at_a_time))
-            rate = f"{1000 / message_ms:,.0f} messages/s; alternative: the bare invocation"
-            measures.append(Measure(f"message, {at_a_time} at a time", message_ms, bare_ms, "ms", None, rate))
-            own = f"own cost a message, {at_a_time} at a time"
-            measures.append(
-                Measure(own, max(message_ms - bare_ms, 0.0), bare_ms, "ms", 1.0, "over the bare invocation")
-            )
-    finally:
-        daemon.stop()
+    for module, does in (("app", "only answers"), ("reads", "reads the content with boto3")):
+        HandlerFolder(name="rule", folder=handler, handler=f"{module}.handler").save(state / module)
+        daemon, _ = Daemon.start(state / module)
+        try:
+            for at_a_time in (1, 8):
+                message_ms, bare_ms = asyncio.run(_side_by_side(daemon, handler, module, at_a_time))
+                what = f"{at_a_time} at a time, function {does}"
+                rate = f"{1000 / message_ms:,.0f} messages/s; alternative: the bare invocation"
+                measures.append(Measure(f"message, {what}", message_ms, bare_ms, "ms", None, rate))
+                own_ms = max(message_ms - bare_ms, 0.0)
+                measures.append(Measure(f"own cost, {what}", own_ms, bare_ms, "ms", 1.0, "over the bare invocation"))
+        finally:
+            daemon.stop()
     return measures
 
 
-async def _side_by_side(daemon: Daemon, handler: Path, state: Path, at_a_time: int) -> tuple[float, float]:
+async def _side_by_side(daemon: Daemon, handler: Path, module: str, at_a_time: int) -> tuple[float, float]:
     """Return milliseconds a message, over SMTP to its outcome, and a bare invocation; the best of three."""
     spec = FunctionSpec(
         name="bare",
         arn="arn:aws:lambda:us-east-1:1:function:bare",
         runtime="python3.11",
-        handler="app.handler",
+        handler=f"{module}.handler",
         code=handler,
         memory_mb=256,
         timeout_s=14,
     )
-    async with FunctionHost(work=state / "bare", endpoints={}) as host:
+    endpoints = {"AWS_ENDPOINT_URL_WORKMAILMESSAGEFLOW": daemon.ready["messageflow"]}
+    client = daemon.client
+    known = client.send(_CONTENT % b"x", direction="inbound", mail_from="a@b.test", recipients=["bob@example.com"])
+    event = _EVENT % known.encode()
+    async with FunctionHost(work=daemon.state / "bare", endpoints=endpoints) as host:
 
         async def invoke() -> None:
-            await host.invoke(spec, _EVENT, wait_s=15)
+            await host.invoke(spec, event, wait_s=15)
 
         connections = [await _Connection.open(daemon.ready["smtp"]) for _ in range(at_a_time)]
         free = list(connections)
