@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import jsii
 from aws_cdk import CfnOutput, Duration
-from aws_cdk.aws_iam import IGrantable, IPrincipal
+from aws_cdk.aws_iam import IGrantable, IPrincipal, Role, ServicePrincipal
 from aws_cdk.aws_lambda import Alias, Architecture, CfnPermission, Function, Runtime, Version
 from aws_cdk.aws_lambda_destinations import SqsDestination
 from aws_cdk.aws_logs import LogGroup, RetentionDays
@@ -273,6 +273,9 @@ class RunLambdaRule(Construct):
             environment[BUCKET_VARIABLE] = self.message_bucket.bucket_name
         queue = self.on_failure_queue = None if run.is_synchronous else self._new_on_failure_queue()
         self.log_group = LogGroup(self, "LogGroup", retention=options.get("log_retention", defaults.LOG_RETENTION))
+        # Not CDK's own role: that may write to every log group of the account.
+        role = Role(self, "Role", assumed_by=_lambda())
+        self.log_group.grant_write(role)
         self.function = Function(
             self,
             "Function",
@@ -283,6 +286,7 @@ class RunLambdaRule(Construct):
             memory_size=options.get("memory_size", defaults.MEMORY_MB),
             timeout=timeout,
             log_group=self.log_group,
+            role=cast("IRole", role),
             description=options.get("description"),
             environment=environment or None,
             initial_policy=statements or None,
@@ -422,6 +426,11 @@ def _on_failure_retention() -> Duration:
 
 def _destination(queue: Queue) -> IDestination:
     return cast("IDestination", SqsDestination(queue))  # it is one, but for a parameter's name
+
+
+@cache
+def _lambda() -> IPrincipal:
+    return cast("IPrincipal", ServicePrincipal("lambda.amazonaws.com"))
 
 
 def _default_timeout(run: Run) -> Duration:

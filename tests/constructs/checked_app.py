@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from aws_cdk import App, Stack, Validations
+from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Alias
 from cdk_nag import AwsSolutionsChecks
@@ -26,7 +27,8 @@ def build(outdir: str) -> App:
         encrypted, content_access=ContentAccess.UPDATE, message_key=Key(encrypted, "Key", enable_key_rotation=True)
     )
     existing = Stack(app, "Existing", env=HERE)
-    alias = Alias(existing, "Live", alias_name="live", version=new_function(existing).current_version)
+    role = Role(existing, "UsersRole", assumed_by=ServicePrincipal("lambda.amazonaws.com"))
+    alias = Alias(existing, "Live", alias_name="live", version=new_function(existing, role=role).current_version)
     new_rule(existing, function=alias, content_access=ContentAccess.READ)
     return app
 

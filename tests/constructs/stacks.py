@@ -62,6 +62,11 @@ def statements_of(stack: Stack, resource_type: str = "AWS::IAM::Policy") -> list
     return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
 
+def rights_of(stack: Stack) -> list[dict[str, Any]]:
+    """Return the statements of the stack's IAM policies, but for the one that each new function's role has for its log."""
+    return [statement for statement in statements_of(stack) if "logs:PutLogEvents" not in statement["Action"]]
+
+
 def errors_of(stack: Stack) -> list[tuple[str, str]]:
     """Return path and text of each error reported at synth."""
     return [

@@ -16,6 +16,7 @@ from tests.constructs.stacks import (
     new_stack,
     only,
     properties_of,
+    rights_of,
     statements_of,
     warnings_of,
 )
@@ -74,7 +75,7 @@ def test_the_function_may_put_and_nothing_more() -> None:
     rule = new_rule(stack, content_access=UPDATE)
     assert rule.message_bucket is not None
 
-    content, bucket = statements_of(stack)
+    content, bucket = rights_of(stack)
     assert content == {
         "Action": ["workmailmessageflow:GetRawMessageContent", "workmailmessageflow:PutRawMessageContent"],
         "Effect": "Allow",

@@ -22,6 +22,7 @@ from tests.constructs.stacks import (
     new_stack,
     only,
     properties_of,
+    rights_of,
     statements_of,
 )
 from workmail_constructs import (
@@ -48,6 +49,7 @@ def test_the_shortest_statement_makes_a_function_with_role_and_log_group_and_not
 
     resources = Template.from_stack(stack).to_json()["Resources"].values()
     assert sorted(resource["Type"] for resource in resources) == [
+        "AWS::IAM::Policy",
         "AWS::IAM::Role",
         "AWS::Lambda::Function",
         "AWS::Lambda::Permission",
@@ -59,6 +61,21 @@ def test_the_shortest_statement_makes_a_function_with_role_and_log_group_and_not
     assert function["Handler"] == "app.handler"
     assert only(stack, "AWS::Logs::LogGroup") == {"RetentionInDays": 30}
     assert "Ref" in function["LoggingConfig"]["LogGroup"]
+
+
+def test_the_role_may_write_to_its_own_log_group_and_has_no_managed_policy() -> None:
+    stack = new_stack()
+    rule = new_rule(stack)
+
+    assert rule.log_group is not None
+    assert "ManagedPolicyArns" not in only(stack, "AWS::IAM::Role")
+    assert statements_of(stack) == [
+        {
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Effect": "Allow",
+            "Resource": stack.resolve(rule.log_group.log_group_arn),
+        }
+    ]
 
 
 def test_the_runtime_is_the_one_that_requirements_are_resolved_for() -> None:
@@ -106,7 +123,7 @@ def test_reading_content_is_allowed_for_this_organization_and_direction(directio
     stack = new_stack()
     new_rule(stack, direction=direction, content_access=ContentAccess.READ)
 
-    assert statements_of(stack) == [
+    assert rights_of(stack) == [
         {
             "Action": "workmailmessageflow:GetRawMessageContent",
             "Effect": "Allow",
@@ -129,7 +146,7 @@ def test_rules_of_a_stack_share_nothing_but_the_asset() -> None:
     assert stack.resolve(first.role.role_arn if first.role else None) != stack.resolve(
         second.role.role_arn if second.role else None
     )
-    assert {statement["Resource"] for statement in statements_of(stack)} == {
+    assert {statement["Resource"] for statement in rights_of(stack)} == {
         f"{MESSAGES_ARN}/incoming/*",
         f"{MESSAGES_ARN}/outgoing/*",
     }
@@ -160,7 +177,7 @@ def test_an_asynchronous_function_may_take_longer_and_loses_no_event() -> None:
     (tls_only,) = statements_of(stack, "AWS::SQS::QueuePolicy")
     assert tls_only["Effect"] == "Deny"
     assert tls_only["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    (send,) = statements_of(stack)
+    (send,) = rights_of(stack)
     assert send["Resource"] == queue_arn
 
 
