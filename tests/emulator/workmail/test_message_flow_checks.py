@@ -55,8 +55,11 @@ def test_a_line_of_998_bytes_and_its_crlf_is_allowed() -> None:
 
 
 @pytest.mark.fact("C8")
-def test_refolding_a_header_is_no_change() -> None:
-    assert refused(PLAIN.replace(b"Date: Thu, 1 Jan", b"Date: Thu,\r\n 1 Jan")) == ""
+def test_another_folding_or_encoding_of_a_header_is_no_change() -> None:
+    assert refused(PLAIN.replace(b"Date: Thu, 1 Jan", b"Date: Thu,\r\n  1 Jan")) == ""
+    q, b = b"To: =?utf-8?q?J=C3=BCrgen?= <j@example.com>\r\n", b"To: =?utf-8?b?SsO8cmdlbg==?= <j@example.com>\r\n"
+    assert refused(q + PLAIN, b + PLAIN) == ""
+    assert refused(q + PLAIN, b.replace(b"j@", b"k@") + PLAIN) == "immutable header To was changed"
 
 
 @pytest.mark.fact("C8")

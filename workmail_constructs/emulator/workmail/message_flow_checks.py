@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from email.message import Message
 from typing import TYPE_CHECKING
 
+from workmail_constructs.emulator.event import decode_encoded_words
 from workmail_flow import limits
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ REQUIRED_HEADERS = ("from",)
 """Open: C8 says that required headers must be present and not which. Without an author no mail system takes a message;
 a missing Date is mended on arrival by most, so it may be missing, but an update may not remove it: it is immutable."""
 
-IMMUTABLE_HEADERS = ("date", "from", "message-id", "received", "return-path", "sender")
-"""Open: C8 says that immutable headers must stay as they are and not which. Taken are those that tell who sent the
-message, when, and on which way it came."""
+IMMUTABLE_HEADERS = ("bcc", "cc", "date", "from", "message-id", "received", "return-path", "sender", "to")
+"""Open: C8 says that immutable headers must stay as they are and not which. Taken are those that tell from whom, to
+whom, when and on which way the message came. Another folding or encoding of the same words is no change."""
 
 UNIQUE_HEADERS = (
     # RFC 5322 section 3.6.
@@ -90,8 +91,9 @@ def _header_faults(part: _Part, before: _Part) -> Iterator[str]:
         if (count := len(part.values(name))) > 1:
             yield f"header {name.title()} may appear once and appears {count} times"
     for name in IMMUTABLE_HEADERS:
-        if part.values(name) != before.values(name):
-            change = "added" if not before.values(name) else "removed" if not part.values(name) else "changed"
+        now, then = _words(part, name), _words(before, name)
+        if now != then:
+            change = "added" if not then else "removed" if not now else "changed"
             yield f"immutable header {name.title()} was {change}"
 
 
@@ -105,6 +107,10 @@ def _walk(part: _Part, where: str, refused: list[str], depth: int = 0) -> Iterat
         yield from _walk(
             child, f"{where} > part {number}" if where != "message" else f"part {number}", refused, depth + 1
         )
+
+
+def _words(part: _Part, name: str) -> list[str]:
+    return [" ".join(decode_encoded_words(value).split()) for value in part.values(name)]
 
 
 def _extension(name: str) -> str:
