@@ -63,7 +63,7 @@ def statements_of(stack: Stack, resource_type: str = "AWS::IAM::Policy") -> list
 
 
 def rights_of(stack: Stack) -> list[dict[str, Any]]:
-    """Return the statements of the stack's IAM policies, but for the one that each new function's role has for its log."""
+    """Return the statements of IAM policies, but for what each new function's role may write to its log."""
     return [statement for statement in statements_of(stack) if "logs:PutLogEvents" not in statement["Action"]]
 
 
