@@ -363,6 +363,13 @@ def test_content_that_is_not_found_fails_the_handler_that_does_not_expect_it(wor
     assert workmail_local.send(message(), rcpt=TO).succeeded
 
 
+def test_slow_content_makes_the_function_wait(workmail_local: WorkMailLocal) -> None:
+    workmail_local.deploy_handler(HANDLERS / "content")
+    workmail_local.add_fault("slow-content", seconds=0.5, times=1)
+    (attempt,) = workmail_local.send(message(), rcpt=TO).attempts
+    assert (attempt["outcome"], attempt["durationS"] >= 0.5) == ("replied", True)
+
+
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [

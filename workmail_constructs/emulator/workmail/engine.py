@@ -53,6 +53,9 @@ EVENT_AGE_S = 6 * 3600.0
 
 _AFTER_OUR_FAULT_S = 5.0
 
+_LARGE_BYTES = 1024 * 1024
+"""From here on a message is looked through in a thread of its own, so that others do not wait for it."""
+
 _NO_ORGANIZATION = Refusal(550, "5.7.1", "no deployed organization has this domain (E4)")
 
 
@@ -135,11 +138,13 @@ class Engine:
             RefusedError: It is not accepted (E4, F15, F16).
         """
         recipients = tuple({address_key(one): one for one in submission.recipients}.values())
-        refusal = (
-            self.refuse_sender(submission.direction, submission.mail_from)
-            or next(filter(None, (self.refuse_recipient(submission.direction, one) for one in recipients)), None)
-            or refuse(submission.content, recipients=len(recipients))
+        refusal = self.refuse_sender(submission.direction, submission.mail_from) or next(
+            filter(None, (self.refuse_recipient(submission.direction, one) for one in recipients)), None
         )
+        if refusal is None and len(submission.content) < _LARGE_BYTES:
+            refusal = refuse(submission.content, recipients=len(recipients))
+        elif refusal is None:
+            refusal = await asyncio.to_thread(refuse, submission.content, recipients=len(recipients))
         if refusal is not None:
             raise RefusedError(refusal)
         message = Message(

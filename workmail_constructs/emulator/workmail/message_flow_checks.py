@@ -45,7 +45,8 @@ UNSUPPORTED_EXTENSIONS = frozenset(_EXTENSIONS.split())
 MAX_NESTING = 100
 """Multiparts in multiparts past this are refused rather than followed."""
 
-_LONG_LINE = re.compile(rb"[^\r\n]{%d}" % (limits.MAX_LINE_BYTES - 1))  # with its CRLF one byte too many
+# With its CRLF one byte too many. The line break in front lets the search leap from line to line.
+_LONG_LINE = re.compile(rb"\n[^\r\n]{%d}" % (limits.MAX_LINE_BYTES - 1))
 _END_OF_HEADERS = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]")
 
@@ -77,8 +78,9 @@ def check_update(updated: bytes, *, original: bytes) -> UpdateFindings:
 def _limit_faults(updated: bytes) -> Iterator[str]:
     if len(updated) > limits.MAX_MIME_BYTES:
         yield f"the message has {len(updated):,} bytes, {limits.MAX_MIME_BYTES:,} are allowed"
-    if long_line := _LONG_LINE.search(updated):
-        line = updated.count(b"\n", 0, long_line.start()) + 1
+    long_line = _LONG_LINE.match(b"\n" + updated[: limits.MAX_LINE_BYTES]) or _LONG_LINE.search(updated)
+    if long_line:
+        line = 1 if long_line.string is not updated else updated.count(b"\n", 0, long_line.end()) + 1
         yield f"line {line} is longer than {limits.MAX_LINE_BYTES:,} bytes with its CRLF (RFC 5321 section 4.5.3.1.6)"
 
 
