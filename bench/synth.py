@@ -173,7 +173,7 @@ def run() -> list[Measure]:
                 *(calls_a_rule(build, outdir) for build in sides),
                 unit="calls",
                 goal=6 / 11,
-                note="LogGroup, Function, statement, permission, output by hand in plain CDK",
+                note="log group, role, function, statement, permission and output by hand in plain CDK",
             )
         ]
         for count, times in COUNTS.items():
