@@ -338,7 +338,8 @@ class _OfDirection:
         names = [self._rules[blocker].name for blocker in places(blockers)]
         yield LintFinding(
             code=LintCode.NEVER_DECIDES,
-            severity=Severity.ERROR,
+            # Not an error: which of two equals loses rests on how we read F10, and a dead rule does no harm.
+            severity=Severity.WARNING,
             rules=(rule.name, *names),
             message=f"Rule {rule.name!r} never decides: {_named(names)}, of equal patterns, comes before it (F10).",
             remedy="Remove the rule, or make one of its patterns more specific.",

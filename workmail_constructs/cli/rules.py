@@ -57,9 +57,10 @@ def lint(
     region: Region = None,
     profile: Profile = None,
     organization: Organization = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too, unless acknowledged.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Tell what is wrong, risky or unsettled. Fails if an error is found that no rule acknowledges."""
+    """Tell what is wrong, risky or unsettled. Fails if an error is found."""
     found: list[dict[str, Any]] = []
     if source and not source.is_dir():
         rule_set, problems = RuleSet.read(_content(source))
@@ -71,7 +72,8 @@ def lint(
                 _finding_as_json(finding, declared.organization_id)
                 for finding in findings_of(declared.rules, organization_domains=declared.domains)
             )
-    failed = any(finding["severity"] == Severity.ERROR and not finding["acknowledged"] for finding in found)
+    grave = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+    failed = any(finding["severity"] in grave and not finding["acknowledged"] for finding in found)
     if as_json:
         _print_json({"findings": found})
     else:
