@@ -47,6 +47,10 @@ def test_the_wheel_holds_the_packages_typed_and_nothing_else(wheel: Path) -> Non
     tops = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"workmail_constructs", "workmail_flow", "workmail_runtime"}
     assert {f"{top}/py.typed" for top in tops} <= set(names)
+    assert {
+        "workmail_constructs/cli/rule-file.schema.json",
+        "workmail_constructs/emulator/functions/runtime_client_standin/runtime_client.py",
+    } <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
