@@ -51,6 +51,20 @@ def from_deployed_stack(stack_name: str, *, region: str | None = None) -> tuple[
     return merge_by_organization(list(_deployed(cloudformation, stack_name)))
 
 
+def shown_by_deployed_stack(stack_name: str, *, region: str | None = None) -> dict[str, str]:
+    """Return what a deployed stack's outputs show, by the words that `from_cloud_assembly` has for each.
+
+    Uses boto3 with the caller's credentials: `cloudformation:DescribeStacks`.
+    """
+    import boto3
+
+    (stack,) = boto3.client("cloudformation", region_name=region).describe_stacks(StackName=stack_name)["Stacks"]
+    return {
+        place_of_output(output["OutputKey"], stack["StackName"]): output["OutputValue"]
+        for output in stack.get("Outputs", [])
+    }
+
+
 def merge_by_organization(declared: Sequence[DeclaredRules]) -> tuple[DeclaredRules, ...]:
     """Join entries of the same organization, rules in the order given."""
     by_id: dict[str, list[DeclaredRules]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -180,7 +181,8 @@ def diff(
         raise typer.BadParameter("give OLD and NEW, or --stack NAME and NEW")
     old = _one(_declared(None if stack else sources[0], stack, region, profile, organization))
     new = _one(_declared(sources[-1], None, region, profile, organization))
-    changes = differences(old.rules, new.rules)
+    new_rules = _with_known_functions(new.rules, stack, region) if stack else new.rules
+    changes = differences(old.rules, new_rules)
     if as_json:
         _print_json(
             {
@@ -254,6 +256,14 @@ def _of_stack(stack: str, region: str | None, profile: str | None) -> Sequence[D
         return from_deployed_stack(stack, region=region)
     except (BotoCoreError, ClientError) as error:
         _fail(f"stack {stack}: {error}")
+
+
+def _with_known_functions(rules: RuleSet, stack: str, region: str | None) -> RuleSet:
+    """Have the functions of a synthesized app stand for those of its deployed stack, which knows their ARNs."""
+    from workmail_constructs.declared_rules import shown_by_deployed_stack
+
+    known = shown_by_deployed_stack(stack, region=region)
+    return RuleSet(replace(rule, function=known.get(rule.function or "", rule.function)) for rule in rules)
 
 
 def _told(read: Callable[[], Sequence[DeclaredRules]]) -> Sequence[DeclaredRules]:

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -248,6 +249,28 @@ def test_a_deployed_stack_is_read_with_the_profile_and_region_given(monkeypatch:
     result = run("test", *ASK, "--stack", "Mail", "--region", "eu-west-1")
     assert result.stdout.startswith("BOUNCE: rule 'BOUNCE'")
     assert asked == [("Mail", "eu-west-1")]
+
+
+def test_an_app_as_deployed_differs_in_nothing_from_its_deployed_stack(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    arn = "arn:aws:lambda:eu-west-1:111122223333:function:Mail-Function1"
+    function = {"Fn::GetAtt": ["Function", "Arn"]}
+    folder = cdk_out(tmp_path / "cdk.out", organization(1, entry("RUN_LAMBDA", function=function)))
+    template = json.loads((folder / "t.json").read_text())
+    template["Outputs"] = {"FunctionArn": {"Value": function}}
+    (folder / "t.json").write_text(json.dumps(template))
+
+    def deployed(stack_name: str, *, region: str | None) -> tuple[DeclaredRules, ...]:
+        rule_set = rules(entry("RUN_LAMBDA", function=arn))
+        return (DeclaredRules(organization_id=f"m-{1:032x}", organization_arn="", domains=(), rules=rule_set),)
+
+    monkeypatch.setattr("workmail_constructs.declared_rules.from_deployed_stack", deployed)
+    stack = {"StackName": "Mail", "Outputs": [{"OutputKey": "FunctionArn", "OutputValue": arn}]}
+    client = SimpleNamespace(describe_stacks=lambda StackName: {"Stacks": [stack]})  # noqa: N803 - boto3's word
+    monkeypatch.setattr("boto3.client", lambda service, region_name: client)
+    result = run("diff", "--stack", "Mail", folder)
+    assert result.stdout == "Nobody's mail is treated otherwise.\n"
 
 
 def test_a_stack_that_cannot_be_read_is_told() -> None:
