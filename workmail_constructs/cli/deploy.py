@@ -140,7 +140,8 @@ def destroy(
     if as_json:
         typer.echo(json.dumps({"destroyed": destroyed, "left": left}, indent=2))
     else:
-        typer.echo(f"Destroyed: {', '.join(destroyed) or 'nothing, because nothing was deployed'}")
+        nothing = "nothing" if left else "nothing, because nothing was deployed"
+        typer.echo(f"Destroyed: {', '.join(destroyed) or nothing}")
     if failed or left:
         _fail(f"Not destroyed: {', '.join(left) or 'see above what the CDK CLI said'}")
 

@@ -218,6 +218,22 @@ def test_a_stack_whose_rules_cannot_be_read_back_has_failed(aws: LocalAws) -> No
     assert "NoSuchFunction" in stack["StackStatusReason"]
 
 
+def test_what_a_failed_deletion_leaves_is_told_and_goes_with_the_endpoint(tmp_path) -> None:
+    endpoint = AwsEndpoint.start(tmp_path, region="us-east-1")
+    try:
+        aws = LocalAws(endpoint.url, tmp_path)
+        resources = {"Bucket": {"Type": "AWS::S3::Bucket"}, "Role": ROLE, "Hello": function()}
+        aws.create("Half", resources, Metadata=rule_metadata({"Fn::GetAtt": ["Hello", "Arn"]}))
+        aws.client("s3").put_object(Bucket=aws.resources("Half")["Bucket"], Key="kept", Body=b"x")
+        aws.delete("Half")
+        left = aws.deployment("Half")
+        assert (left.resources, left.organizations, dict(left.functions)) == (("Bucket",), (), {})
+    finally:
+        endpoint.stop()
+    AwsEndpoint.start(tmp_path, region="us-east-1").stop()
+    assert load_deployments(tmp_path) == ()
+
+
 def test_deployments_outlive_the_endpoint_with_their_names(tmp_path) -> None:
     first = AwsEndpoint.start(tmp_path, region="us-east-1")
     aws = LocalAws(first.url, tmp_path)

@@ -340,6 +340,8 @@ def test_a_bucket_with_objects_stays_and_so_does_its_stack(aws: LocalAws) -> Non
     stack = aws.stack("Full")
     assert stack["StackStatus"] == "DELETE_FAILED"
     assert "not empty" in stack["StackStatusReason"]
+    with pytest.raises(ClientError, match="is in DELETE_FAILED state and can not be updated"):
+        aws.update("Full", {"Bucket": {"Type": "AWS::S3::Bucket"}})
     aws.client("s3").delete_object(Bucket=bucket, Key="kept")
     aws.delete("Full")
     with pytest.raises(ClientError, match="does not exist"):

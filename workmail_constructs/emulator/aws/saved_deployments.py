@@ -62,6 +62,9 @@ class SavedDeployments:
         """
         if self._state is None:
             return []
+        for snapshot in self._deployments.glob(f"*/{SNAPSHOT_NAME}"):
+            if not snapshot.with_name(_REPLAY_NAME).exists():
+                shutil.rmtree(snapshot.parent)  # half deleted; the rest has gone with the endpoint
         pending = {
             path.parent: json.loads(path.read_text())
             for path in sorted((self._state / DEPLOYMENTS_FOLDER).glob(f"*/{_REPLAY_NAME}"))
@@ -100,7 +103,10 @@ class SavedDeployments:
             for path, content in snapshots[stack.name].code.items():
                 _write(folder / path, content, replace=False)
             _write(folder / TEMPLATE_NAME, json.dumps(stack.template_dict, default=str).encode())
-            _write(folder / _REPLAY_NAME, json.dumps(_replay_data(stack)).encode())
+            if changed[0].status == "DELETE_FAILED":
+                (folder / _REPLAY_NAME).unlink(missing_ok=True)
+            else:
+                _write(folder / _REPLAY_NAME, json.dumps(_replay_data(stack)).encode())
             _write(folder / SNAPSHOT_NAME, json.dumps(snapshots[stack.name].content, indent=1).encode())
         self._kept -= {self._folder(stack) for stack in deployed}
         self._save_assets(backend)

@@ -48,6 +48,8 @@ def take_snapshot(stack: LocalStack) -> Snapshot:
     """Read a stack back from its resolved resources."""
     snapshot = Snapshot(content={})
     metadata = stack.template_dict.get("Metadata", {}).get(_METADATA_KEY)
+    if stack.status == "DELETE_FAILED":  # what the rules refer to may be gone
+        metadata = None
     snapshot.content = {
         "stack": stack.name,
         "region": stack.region_name,

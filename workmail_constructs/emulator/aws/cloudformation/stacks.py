@@ -344,9 +344,11 @@ class LocalCloudFormation(CloudFormationBackend):
         """Update a stack.
 
         Raises:
-            ValidationError: There is no such stack, nothing changes, or the template's rules refuse.
+            ValidationError: There is no such stack, it can only be deleted, nothing changes, or the template's rules
+                refuse.
         """
         stack = self._get(name)
+        _refuse_if_unfinished(stack)
         given = _given_parameters(stack, parameters)
         if _is_unchanged(stack, template, given, tags):
             raise ValidationError(message="No updates are to be performed.")
@@ -371,11 +373,13 @@ class LocalCloudFormation(CloudFormationBackend):
         """Prepare a change; one that changes nothing has failed, as in AWS.
 
         Raises:
-            ValidationError: There is no such stack to update, or the template's rules refuse.
+            ValidationError: There is no such stack to update, it can only be deleted, or the template's rules refuse.
         """
         stack = self._find(stack_name)
         if change_set_type == "UPDATE" and stack is None:
             raise ValidationError(stack_name)
+        if change_set_type == "UPDATE" and stack is not None:
+            _refuse_if_unfinished(stack)
         if change_set_type == "CREATE" and stack is not None and stack.status != "REVIEW_IN_PROGRESS":
             raise AlreadyExistsException(f"Stack [{stack_name}] already exists and cannot be created again")
         if stack is None:
@@ -542,6 +546,11 @@ def _publish_exports(stack: LocalStack) -> None:
     for name in before:
         del backend.exports[name]
     backend.exports.update(mine)
+
+
+def _refuse_if_unfinished(stack: LocalStack) -> None:
+    if stack.status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}:
+        raise ValidationError(message=f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated.")
 
 
 def _refuse_if_used(backend: CloudFormationBackend, stack: LocalStack, exports: set[str], verb: str) -> None:
