@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def type_name(kind: type) -> str:
 
 def shown(value: object) -> str:
     """Show a JSON value, cut where it is long."""
+    if isinstance(value, Enum):
+        value = value.value
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 100 else f"{text[:99]}…"
 

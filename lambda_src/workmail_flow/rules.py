@@ -128,7 +128,9 @@ class RuleSet:
     def read(cls, data: object) -> tuple[RuleSet, tuple[RuleProblem, ...]]:
         """Read what can be read of a rule file's content; return it with the problems of all the rest."""
         if not isinstance(data, Mapping) or not isinstance(data.get("rules"), list) or len(data) > 1:
-            found = f"an object with {listed(data)}" if isinstance(data, Mapping) else shown(data)
+            # Its keys say more than its content, unless they are right.
+            other_keys = isinstance(data, Mapping) and data.keys() - {"rules"}
+            found = f"an object with {listed(data)}" if isinstance(data, Mapping) and other_keys else shown(data)
             problem = RuleProblem(
                 RuleFault.BAD_ENTRY,
                 "$",

@@ -160,7 +160,7 @@ def _messages(problems: list[str], paths: list[Path], mail_from: str | None, rec
     given = [*(("--mail-from", mail_from) for _ in range(1) if mail_from), *(("--rcpt", one) for one in recipients)]
     for option, address in given:
         if problem := address_problem(address or ""):
-            problems.append(f"{option}: found {address!r}; allowed is mailbox@domain, and {problem}")
+            problems.append(f"{option}: found {address!r}; {problem}; allowed is mailbox@domain")
     read = []
     for path in paths:
         try:

@@ -217,6 +217,20 @@ def test_a_field_of_another_kind_of_rule_is_refused(action: str, more: dict[str,
     assert problems(entry(action, **more)) == [("misplaced-field", f"$.rules[0].{path}")]
 
 
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        ({"rules": {}}, "found {'rules': {}};"),
+        ({}, "found {};"),
+        ({"rule": []}, "found an object with rule;"),
+        ({"rules": [entry("DROP", fallback="DROP")]}, "found 'DROP'; only RUN_LAMBDA rules have it"),
+    ],
+)
+def test_what_was_found_is_shown_as_it_stands_in_the_file(data: object, found: str) -> None:
+    _, (problem,) = RuleSet.read(data)
+    assert found in str(problem)
+
+
 @pytest.mark.fact("F14")
 def test_a_decision_is_for_one_sender_and_one_recipient_and_names_the_action() -> None:
     decision = rules().decide(direction=IN, sender=None, from_="a@x.test", recipient="b@y.test")
