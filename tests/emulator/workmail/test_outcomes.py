@@ -230,6 +230,32 @@ def test_a_bounce_is_a_real_notification_with_the_handlers_words(workmail_local:
     assert envelope["mailFrom"] == ""
 
 
+@pytest.mark.fact("R3")
+def test_a_bounce_message_adds_no_field_to_the_notification(workmail_local: WorkMailLocal) -> None:
+    put_in_place(workmail_local)
+    reply = {"type": "BOUNCE", "parameters": {"bounceMessage": "no\r\nAction: relayed\r\n\r\n\x00\x1b[31mred"}}
+    send(workmail_local, json.dumps({"actions": [{"action": reply, "allRecipients": True}]}), rcpt=TO[:1])
+    (bounce,) = workmail_local.outbound()
+    (_, recipient) = list(bounce.iter_parts())[1].get_payload()
+    assert recipient["Action"] == "failed"
+    assert recipient["Diagnostic-Code"] == "smtp; 550 5.7.1 no Action: relayed [31mred"
+
+
+def test_a_notification_says_where_it_is_not_ascii(workmail_local: WorkMailLocal) -> None:
+    put_in_place(workmail_local)
+    subject = actions(("BOUNCE", None))
+    workmail_local.send(
+        message(subject).replace(b"\r\n\r\n", "\r\nX-Note: später\r\n\r\n".encode()), rcpt=["bøb@example.com"]
+    )
+    (bounce,) = workmail_local.outbound()
+    _, status, headers = bounce.iter_parts()
+    assert (status.get_content_type(), status["Content-Transfer-Encoding"]) == (
+        "message/global-delivery-status",
+        "8bit",
+    )
+    assert headers["Content-Transfer-Encoding"] == "8bit"
+
+
 def test_a_bounce_is_never_bounced(workmail_local: WorkMailLocal) -> None:
     put_in_place(workmail_local)
     sent = send(workmail_local, actions(("BOUNCE", None)), mail_from="")

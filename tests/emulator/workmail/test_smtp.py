@@ -87,6 +87,36 @@ def test_internationalized_addresses_are_taken(workmail_local: WorkMailLocal) ->
     assert len(workmail_local.inbox("bøb@example.com")) == 1
 
 
+@pytest.mark.parametrize(
+    "address",
+    [b"\xff@example.com", b"bo\x01b@example.com", b"bob", b"b" * 260 + b"@example.com"],
+    ids=["not UTF-8", "control character", "no domain", "too long"],
+)
+def test_an_address_that_is_none_is_refused_on_either_side(workmail_local: WorkMailLocal, address: bytes) -> None:
+    host, port = workmail_local.daemon.ready["smtp"].split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as raw, raw.makefile("rb") as answers:
+
+        def say(line: bytes) -> bytes:
+            raw.sendall(line + b"\r\n")
+            return answers.readline()[:9]
+
+        answers.readline()
+        say(b"HELO here")
+        assert say(b"MAIL FROM:<" + address + b">") == b"553 5.1.7"
+        assert say(b"MAIL FROM:<ann@other.test>")[:3] == b"250"
+        assert say(b"RCPT TO:<" + address + b">") == b"553 5.1.3"
+        assert say(b"RCPT TO:<bob@example.com>")[:3] == b"250"
+
+
+@pytest.mark.parametrize("mailbox", ["%/" * 32, "\u00e9" * 32], ids=["escaped", "escaped letters"])
+def test_the_longest_addresses_have_a_mailbox(workmail_local: WorkMailLocal, mailbox: str) -> None:
+    domain = ".".join(["d" * 60] * 3)
+    workmail_local.deploy_handler(HANDLERS / "replies", domains=[domain])
+    address = f"{mailbox}@{domain}"
+    workmail_local.send(MESSAGE, mail_from="ann@other.test", rcpt=[address])
+    assert len(workmail_local.inbox(address)) == 1
+
+
 def test_submission_needs_the_password(workmail_local: WorkMailLocal) -> None:
     with connection(workmail_local, "submission") as smtp:
         with pytest.raises(smtplib.SMTPSenderRefused):

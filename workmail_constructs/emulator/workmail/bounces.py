@@ -17,7 +17,7 @@ POSTMASTER = "postmaster"
 DEFAULT_TEXT = "The message was rejected by an email flow rule of the organization."
 
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
-_LINE_BREAKS = re.compile(r"\s+")
+_NOT_IN_LINE = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Bounce:
         needs_utf8 = not all(recipient.isascii() for recipient in self.recipients)
         kind = "global-delivery-status" if needs_utf8 else "delivery-status"  # RFC 6533
         address_type = "utf-8" if needs_utf8 else "rfc822"
-        diagnostic = _LINE_BREAKS.sub(" ", text).strip()
+        diagnostic = _NOT_IN_LINE.sub(" ", text).strip()
         ascii_diagnostic = (
             diagnostic if diagnostic.isascii() else diagnostic.encode("ascii", "backslashreplace").decode()
         )
@@ -73,6 +73,7 @@ class Bounce:
             *_base64_lines(f"{text}\r\n\r\nNot delivered to:\r\n" + "".join(f"  {one}\r\n" for one in self.recipients)),
             f"--{boundary}",
             f"Content-Type: message/{kind}",
+            *(["Content-Transfer-Encoding: 8bit"] if needs_utf8 else []),
             "",
             f"Reporting-MTA: dns; {self.reporter}",
             f"Original-Envelope-Id: {self.flow_id}",
@@ -86,9 +87,11 @@ class Bounce:
                 "Status: 5.7.1",
                 *_folded(f"Diagnostic-Code: smtp; 550 5.7.1 {ascii_diagnostic}"),
             ]
-        lines += ["", f"--{boundary}", "Content-Type: text/rfc822-headers", "", ""]
         end = _END_OF_HEADERS.search(self.original)
         headers = self.original[: end.start()] if end else self.original
+        encoding = "7bit" if headers.isascii() else "8bit"
+        lines += ["", f"--{boundary}", "Content-Type: text/rfc822-headers", f"Content-Transfer-Encoding: {encoding}"]
+        lines += ["", ""]
         head = "\r\n".join(lines).encode("utf-8", "replace")
         return head + headers + f"\r\n--{boundary}--\r\n".encode()
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sqlite3
 import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workmail_constructs.emulator.event import MessageHead
 from workmail_constructs.emulator.workmail.destinations import failure_record
-from workmail_constructs.emulator.workmail.front_door import Refusal, is_spam, refuse
+from workmail_constructs.emulator.workmail.front_door import Refusal, envelope_address_problem, is_spam, refuse
 from workmail_constructs.emulator.workmail.invoker import CannotRunError, Invoker
 from workmail_constructs.emulator.workmail.records import (
     Attempt,
@@ -121,12 +122,16 @@ class Engine:
 
     def refuse_recipient(self, direction: FlowDirection, recipient: str) -> Refusal | None:
         """Return why a recipient is not taken: inbound only those of an organization's domains are (E4)."""
+        if problem := envelope_address_problem(recipient):
+            return Refusal(553, "5.1.3", f"the recipient's address {problem}")
         if direction is FlowDirection.INBOUND and self._deployed().organization_of(recipient) is None:
             return _NO_ORGANIZATION
         return None
 
     def refuse_sender(self, direction: FlowDirection, mail_from: str) -> Refusal | None:
         """Return why a sender is not taken: outbound only those of an organization's domains are."""
+        if mail_from and (problem := envelope_address_problem(mail_from)):
+            return Refusal(553, "5.1.7", f"the sender's address {problem}")
         if direction is FlowDirection.OUTBOUND and self._deployed().organization_of(mail_from) is None:
             return Refusal(550, "5.7.1", "no deployed organization has the sender's domain")
         return None
@@ -269,8 +274,10 @@ class Engine:
                 await self._store.hold(flow, str(cannot))
                 if flow.delivery is Delivery.WAITING:
                     flow.delivery = Delivery.HELD
-            except OSError:  # a full disk, say: nothing accepted is given up for that
-                _log.exception("flow %s: trying again in %g s", flow.id, _AFTER_OUR_FAULT_S)
+            except (OSError, sqlite3.Error) as error:  # a full disk, say: nothing accepted is given up for that
+                # Without the file of an OSError, whose path has an address in it.
+                reason = error.strerror if isinstance(error, OSError) else error
+                _log.error("flow %s: %s; trying again in %g s", flow.id, reason, _AFTER_OUR_FAULT_S)
                 await asyncio.sleep(_AFTER_OUR_FAULT_S)
                 again = True
                 continue

@@ -19,6 +19,8 @@ _GTUBE = rb"XJS*C4JDBQADN1.NSBN3*2IDNEN*" + rb"GTUBE-STANDARD-ANTI-UBE-TEST-EMAI
 _SPAM_VERDICT = re.compile(rb"^X-SES-Spam-Verdict:\s*FAIL\b", re.IGNORECASE | re.MULTILINE)
 _VIRUS_VERDICT = re.compile(rb"^X-SES-Virus-Verdict:\s*FAIL\b", re.IGNORECASE | re.MULTILINE)
 _ATTACHMENT = re.compile(rb"^Content-Disposition:\s*attachment\b", re.IGNORECASE | re.MULTILINE)
+_MAX_ADDRESS_BYTES = 254
+"""A path has 256 with its angle brackets (RFC 5321 section 4.5.3.1.3)."""
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 
 
@@ -46,6 +48,17 @@ def refuse(content: bytes, *, recipients: int) -> Refusal | None:
         return Refusal(552, "5.3.4", f"{size:,} bytes of content, {limits.MAX_CONTENT_BYTES:,} are allowed (F16)")
     if _VIRUS_VERDICT.search(_head(content)) or _EICAR in content or _EICAR_BASE64 in content:
         return Refusal(554, "5.7.1", "Amazon SES blocks this message: known virus (F15)")
+    return None
+
+
+def envelope_address_problem(address: str) -> str | None:
+    """Say what keeps `address` out of an SMTP envelope, or return None: no more than RFC 5321 needs."""
+    if not address.isprintable():
+        return "holds a control character, or bytes that are not UTF-8"
+    if not all(address.rpartition("@")):
+        return "is not of the form mailbox@domain"
+    if len(address.encode()) > _MAX_ADDRESS_BYTES:
+        return f"is longer than {_MAX_ADDRESS_BYTES} bytes"
     return None
 
 

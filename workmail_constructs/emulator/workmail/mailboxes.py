@@ -7,6 +7,7 @@ the function put.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from contextlib import suppress
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 INBOX = "inbox"
 JUNK = "junk"
 _FOLDERS = (INBOX, JUNK)
+_MAX_NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +136,13 @@ class OutboundSpool:
 
 
 def _folder_name(address: str) -> str:
-    """Return the address as a folder's name: no separator, no leading dot, one spelling a mailbox."""
+    """Return the address as a folder's name: no separator, no leading dot, one spelling a mailbox.
+
+    Escapes make an address longer than a file system takes in rare cases; its end is then a digest.
+    """
     name = quote(address_key(address), safe="@+=,!~")
+    if len(name) > _MAX_NAME:
+        name = f"{name[: _MAX_NAME - 33]}~{hashlib.sha256(name.encode()).hexdigest()[:32]}"
     return "%2E" + name[1:] if name.startswith(".") else name
 
 

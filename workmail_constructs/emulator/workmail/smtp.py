@@ -56,8 +56,6 @@ class _Handler:
     ) -> str:
         if len(envelope.rcpt_tos) >= limits.MAX_RECIPIENTS:
             return f"452 4.5.3 {limits.MAX_RECIPIENTS} recipients are allowed (F16)"
-        if "@" not in address:
-            return "553 5.1.3 the address has no domain"
         refusal = self._engine.refuse_recipient(self._direction, address)
         if refusal is not None:
             return str(refusal)
