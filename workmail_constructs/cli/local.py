@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -44,6 +45,10 @@ MessageId = Annotated[str, typer.Argument(help="A message's id, or the beginning
 Timeout = Annotated[float, typer.Option(help="Seconds to wait at most.", min=1)]
 
 
+def _port(purpose: str) -> Any:
+    return typer.Option(help=f"For {purpose}; 0: the last run's, or any free one.", min=0, max=65535)
+
+
 # Starting and stopping
 
 
@@ -56,9 +61,9 @@ def up(
         float,
         typer.Option(help="Seconds of WorkMail's waiting (rule timeout, retries, 24 h of content) that pass in one."),
     ] = 1.0,
-    smtp_port: Annotated[int, typer.Option(help="For inbound mail; 0: the last run's, or any free one.")] = 0,
-    submission_port: Annotated[int, typer.Option(help="For outbound mail; 0: the last run's, or any free one.")] = 0,
-    api_port: Annotated[int, typer.Option(help="For the HTTP API; 0: the last run's, or any free one.")] = 0,
+    smtp_port: Annotated[int, _port("inbound mail")] = 0,
+    submission_port: Annotated[int, _port("outbound mail")] = 0,
+    api_port: Annotated[int, _port("the HTTP API")] = 0,
     concurrency: Annotated[int, typer.Option(help="Functions that run at a time.", min=1)] = 8,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return at once, without the live table.")] = False,
     as_json: AsJson = False,
@@ -73,7 +78,7 @@ def up(
 
     if region not in WORKMAIL_REGIONS:
         _fail(f"--region: found {region!r}; WorkMail exists in {', '.join(WORKMAIL_REGIONS)} (L1)", status=2)
-    if time_scale <= 0:
+    if not 0 < time_scale < math.inf:
         _fail(f"--time-scale: found {time_scale:g}; allowed is a number above 0", status=2)
     options = ["--region", region, "--time-scale", str(time_scale), "--concurrency", str(concurrency)]
     options += ["--smtp-port", str(smtp_port), "--submission-port", str(submission_port), "--api-port", str(api_port)]
@@ -85,6 +90,9 @@ def up(
         typer.echo(json.dumps(daemon.ready | {"started": started}, indent=2))
         return
     typer.echo(endpoints(daemon, "Started." if started else "It runs already."))
+    if not started and (daemon.ready["region"], daemon.ready["time_scale"]) != (region, time_scale):
+        running = f"region {daemon.ready['region']}, time scale {daemon.ready['time_scale']:g}"
+        typer.echo(f"It keeps the options it was started with: {running}. `workmail-flow local down` first.", err=True)
     if sys.stdout.isatty() and not detach:
         watch(daemon)
         typer.echo(f"The local WorkMail keeps running (process {daemon.pid}); end it with `workmail-flow local down`.")

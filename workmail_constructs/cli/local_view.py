@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workmail_constructs.emulator.workmail.process import Daemon
 
 _LIVE_ROWS = 20
+_LISTED_RECIPIENTS = 5
 _REFRESH_S = 1.0
 _NO_TERMINAL_WIDTH = 160
 
@@ -64,16 +65,19 @@ def print_rich(renderable: RenderableType) -> None:
 
 
 def message_table(messages: list[dict[str, Any]]) -> Table:
-    """Return the messages with one row a recipient."""
+    """Return the messages with one row a recipient; of a long list the first ones and how many more there are."""
     # Columns that may wrap give way first where the terminal is narrow; their cells are cut, not wrapped.
     table = Table(
         *(Column(name, no_wrap=True) for name in ("id", "received")),
         *("from", "recipient", "subject", "rule"),
         Column("action", no_wrap=True),
-        "state",
+        Column("state", min_width=len("in transit")),
     )
     for message in messages:
-        for position, one in enumerate(message["recipients"]):
+        recipients = message["recipients"]
+        # One more is shown rather than counted.
+        listed = recipients[:_LISTED_RECIPIENTS] if len(recipients) > _LISTED_RECIPIENTS + 1 else recipients
+        for position, one in enumerate(listed):
             first = position == 0
             cells = [
                 message["id"][:8] if first else "",
@@ -85,7 +89,9 @@ def message_table(messages: list[dict[str, Any]]) -> Table:
                 one["action"] or "…",
                 message["state"] if first else "",
             ]
-            table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells))
+            table.add_row(*(Text(_printable(cell), no_wrap=True, overflow="ellipsis") for cell in cells))
+        if more := len(recipients) - len(listed):
+            table.add_row("", "", "", Text(f"and {more} more", style="dim"))
     return table
 
 
@@ -186,6 +192,11 @@ def watch(daemon: Daemon) -> None:
                 happened.get(timeout=_REFRESH_S)
                 while not happened.empty():
                     happened.get()
+
+
+def _printable(text: str) -> str:
+    """Return text of a message without what would move a terminal's cursor."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _where(outcome: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,11 +99,42 @@ def test_wait_and_replay_and_reset(workmail_local: WorkMailLocal, run: Run, eml:
     assert "No messages yet" in run("messages").stdout
 
 
+def test_a_list_of_messages_is_short_and_moves_no_cursor(workmail_local: WorkMailLocal, run: Run) -> None:
+    everyone = [f"user{number}@example.com" for number in range(100)]
+    subject = "=?utf-8?q?red_=1B[31m?="
+    workmail_local.send(f"From: ann@other.test\nSubject: {subject}\n\nhi\n".encode(), rcpt=everyone)
+    listed = run("messages").stdout
+    assert "and 95 more" in listed
+    assert "user4@example.com" in listed
+    assert "\x1b[31m" not in listed
+
+
 def test_up_again_says_where_it_runs(workmail_local: WorkMailLocal, run: Run) -> None:
     again = json.loads(run("up", "--json").stdout)
     assert (again["started"], again["pid"]) == (False, workmail_local.daemon.pid)
     assert "It runs already" in run("up").stdout
     assert "SMTP inbound" in run("status").stdout
+
+
+def test_a_taken_port_and_a_state_that_is_no_folder_are_told_in_a_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        in_use = CliRunner().invoke(app, ["up", "-d", "--state", str(tmp_path / "state"), "--smtp-port", str(port)])
+    assert in_use.exit_code == 1
+    assert f"('127.0.0.1', {port}): address already in use" in in_use.stderr
+    assert "Traceback" not in in_use.stderr
+    (tmp_path / "file").touch()
+    no_folder = CliRunner().invoke(app, ["up", "-d", "--state", str(tmp_path / "file")])
+    assert no_folder.exit_code == 1
+    assert f"{tmp_path / 'file'} cannot be the state folder: File exists" in no_folder.stderr
+
+
+@pytest.mark.parametrize("left", ["", "[]", "{}", '{"api": 7}', '{"api": "http://127.0.0.1:9", "pid": 1}'])
+def test_any_daemon_json_that_is_left_behind_counts_for_nothing(tmp_path: Path, left: str) -> None:
+    (tmp_path / "daemon.json").write_text(left)
+    found = CliRunner().invoke(app, ["status", "--state", str(tmp_path)])
+    assert (found.exit_code, found.exception.__class__) == (1, SystemExit)
+    assert "no local WorkMail runs with the state folder" in found.stderr
 
 
 @pytest.mark.fact("L1")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import math
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from workmail_constructs.emulator.aws.server import DEFAULT_ACCOUNT
-from workmail_constructs.emulator.workmail.daemon import AlreadyRunningError, Settings, serve
+from workmail_constructs.emulator.workmail.daemon import AlreadyRunningError, CannotStartError, Settings, serve
 from workmail_flow.limits import WORKMAIL_REGIONS
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -31,8 +32,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.aws_endpoint and urlsplit(arguments.aws_endpoint).hostname not in _LOOPBACK:
         parser.error(f"--aws-endpoint: found {arguments.aws_endpoint}; allowed is an address on loopback")
-    if arguments.time_scale <= 0:
-        parser.error("--time-scale must be above 0")
+    if not 0 < arguments.time_scale < math.inf:
+        parser.error("--time-scale must be a number above 0")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = Settings(
         region=arguments.region,
@@ -49,6 +50,9 @@ def main() -> int:
     except AlreadyRunningError as error:
         print(error, file=sys.stderr)
         return 3
+    except CannotStartError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import sqlite3
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
     from workmail_constructs.emulator.workmail.daemon import LocalWorkMail
     from workmail_constructs.emulator.workmail.records import Message
+
+_log = logging.getLogger(__name__)
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _MAX_LIST = 1000
@@ -65,7 +70,7 @@ class LocalApi:
                 web.get("/v1/rules", self._rules),
                 web.post("/v1/rules/test", self._test_rules),
                 web.get("/v1/mailboxes", self._mailboxes),
-                web.get("/v1/mailboxes/{address}", self._mailbox),
+                web.get("/v1/mailboxes/{address:.+}", self._mailbox),
                 web.get("/v1/faults", self._faults),
                 web.put("/v1/faults", self._replace_faults),
                 web.post("/v1/faults", self._add_fault),
@@ -236,15 +241,16 @@ class LocalApi:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         await response.prepare(request)
         with self._workmail.watchers.watching() as queue:
-            await response.write(b": watching\n\n")
-            while True:
-                try:
-                    event = await asyncio.wait_for(queue.get(), _KEEP_ALIVE_S)
-                    await response.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
-                except TimeoutError:
-                    await response.write(b": still here\n\n")
-                except ConnectionError:
-                    return response
+            told = ": watching"
+            with suppress(ConnectionError):
+                while True:
+                    await response.write(f"{told}\n\n".encode())
+                    try:
+                        event = await asyncio.wait_for(queue.get(), _KEEP_ALIVE_S)
+                        told = f"event: {event['type']}\ndata: {json.dumps(event)}"
+                    except TimeoutError:
+                        told = ": still here"
+        return response
 
 
 def crlf(content: bytes) -> bytes:
@@ -270,6 +276,13 @@ async def _guarded(
         return _error(str(error), error.status)
     except FaultPlanError as error:
         return _error(str(error), 400)
+    except web.HTTPException as error:  # aiohttp's own: no such path, not this method, too large
+        answer = _error(f"{request.method} {request.path}: {error.reason}", error.status)
+        answer.headers.update({name: error.headers[name] for name in ("Allow",) if name in error.headers})
+        return answer
+    except (OSError, sqlite3.Error) as error:
+        _log.exception("%s %s failed", request.method, request.match_info.route.resource)
+        return _error(f"the local WorkMail could not read or write its state folder: {error}", 507)
 
 
 def _diff_files(before: Path, after: Path) -> str:

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -80,6 +81,10 @@ class Settings:
 
 class AlreadyRunningError(Exception):
     """Another local WorkMail has this state folder."""
+
+
+class CannotStartError(Exception):
+    """A port is taken, the state folder cannot be written, or the like; the text says which."""
 
 
 class LocalWorkMail:
@@ -267,6 +272,7 @@ async def serve(state: Path, settings: Settings) -> None:
 
     Raises:
         AlreadyRunningError: Another one has this state folder.
+        CannotStartError: What it needs of this machine is not there.
     """
     workmail = LocalWorkMail(state, settings)
     stopped = asyncio.Event()
@@ -274,7 +280,10 @@ async def serve(state: Path, settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     try:
-        await workmail.start()
+        try:
+            await workmail.start()
+        except (OSError, sqlite3.Error) as error:
+            raise CannotStartError(f"the local WorkMail cannot start: {error}") from error
         await stopped.wait()
     finally:
         await workmail.stop()

@@ -71,13 +71,13 @@ class Daemon:
         state = state.absolute()
         try:
             ready = json.loads((state / READY_FILE).read_text())
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             raise NotRunningError(_not_running(state)) from None
         # The pid may be another process's by now: only the API says that it is ours.
         try:
             if Client(ready["api"], timeout_s=5).get("/v1/status").get("pid") == ready["pid"]:
                 return cls(state, ready)
-        except (ApiFailedError, OSError):
+        except (ApiFailedError, OSError, AttributeError, LookupError, TypeError):
             pass
         raise NotRunningError(_not_running(state))
 
@@ -95,10 +95,14 @@ class Daemon:
         with suppress(NotRunningError):
             return cls.find(state), False
         state = state.absolute()
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (state / READY_FILE).unlink(missing_ok=True)
         log = state / LOG_FILE
-        with log.open("ab") as output:
+        try:
+            state.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (state / READY_FILE).unlink(missing_ok=True)
+            output = log.open("ab")
+        except OSError as error:
+            raise DaemonError(f"{state} cannot be the state folder: {error.strerror}; name another one") from error
+        with output:
             start_of_log = output.tell()
             process = subprocess.Popen(
                 [sys.executable, "-m", _MODULE, str(state), *options],
