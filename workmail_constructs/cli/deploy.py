@@ -28,6 +28,7 @@ State = Annotated[
 Context = Annotated[
     list[str] | None, typer.Option("--context", "-c", help="Context value for the app.", metavar="KEY=VALUE")
 ]
+AllStacks = Annotated[bool, typer.Option("--all", help="All of the app's stacks, as without a name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 _DEFAULT_STATE = Path(".workmail-local")
 
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
 def deploy(
     stacks: Stacks = None,
     *,
+    all_stacks: AllStacks = False,
     app: App = None,
     state: State = _DEFAULT_STATE,
     exclusively: Annotated[
@@ -65,16 +67,17 @@ def deploy(
 
     if method not in {"change-set", "direct"}:
         _fail(f"--method: found {method!r}; allowed are change-set, direct", status=2)
+    names = _named(stacks, all_stacks=all_stacks)
     session = _Session(app, state, context)
     before = {(found.stack, found.region): found.last_event for found in load_deployments(state)}
     options = ["--require-approval", "never", "--method", method]
     options += ["--exclusively"] if exclusively else []
     options += [item for value in parameters or () for item in ("--parameters", value)]
-    failed = session.cdk("deploy", *(stacks or ["--all"]), *options) != 0
+    failed = session.cdk("deploy", *(names or ["--all"]), *options) != 0
     synthesized = session.synthesized()
     session.reload()
     deployments = load_deployments(state)
-    chosen = selected_stacks(synthesized, stacks or (), with_dependencies=not exclusively)
+    chosen = selected_stacks(synthesized, names, with_dependencies=not exclusively)
     problems: list[str] = []
     reports: list[dict[str, Any]] = []
     for stack in chosen:
@@ -94,6 +97,7 @@ def deploy(
 def diff(
     stacks: Stacks = None,
     *,
+    all_stacks: AllStacks = False,
     app: App = None,
     state: State = _DEFAULT_STATE,
     context: Context = None,
@@ -104,12 +108,13 @@ def diff(
     from workmail_constructs.emulator.aws.deploy_check import deployment_of, template_changes
     from workmail_constructs.emulator.aws.deployment import load_deployments
 
+    names = _named(stacks, all_stacks=all_stacks)
     session = _Session(app, state, context)
-    if session.cdk("diff", *(stacks or ()), to_stdout=not as_json) != 0:
+    if session.cdk("diff", *names, to_stdout=not as_json) != 0:
         _fail("The CDK CLI failed; see above what it said")
     if as_json:
         deployments = load_deployments(state)
-        chosen = selected_stacks(session.synthesized(), stacks or (), with_dependencies=True)
+        chosen = selected_stacks(session.synthesized(), names, with_dependencies=True)
         changes = [
             {"stack": stack.name, **template_changes(stack, deployment_of(stack, deployments))} for stack in chosen
         ]
@@ -119,6 +124,7 @@ def diff(
 def destroy(
     stacks: Stacks = None,
     *,
+    all_stacks: AllStacks = False,
     app: App = None,
     state: State = _DEFAULT_STATE,
     context: Context = None,
@@ -129,10 +135,11 @@ def destroy(
     from workmail_constructs.emulator.aws.deploy_check import deployment_of
     from workmail_constructs.emulator.aws.deployment import load_deployments
 
+    names = _named(stacks, all_stacks=all_stacks)
     session = _Session(app, state, context)
     before = load_deployments(state)
-    failed = session.cdk("destroy", *(stacks or ["--all"]), "--force") != 0
-    chosen = selected_stacks(session.synthesized(), stacks or (), with_dependencies=False)
+    failed = session.cdk("destroy", *(names or ["--all"]), "--force") != 0
+    chosen = selected_stacks(session.synthesized(), names, with_dependencies=False)
     session.reload()
     after = load_deployments(state)
     left = [stack.name for stack in chosen if deployment_of(stack, after) is not None]
@@ -144,6 +151,13 @@ def destroy(
         typer.echo(f"Destroyed: {', '.join(destroyed) or nothing}")
     if failed or left:
         _fail(f"Not destroyed: {', '.join(left) or 'see above what the CDK CLI said'}")
+
+
+def _named(stacks: list[str] | None, *, all_stacks: bool) -> list[str]:
+    """Return the names given, none for all."""
+    if stacks and all_stacks:
+        _fail(f"--all: found {', '.join(stacks)} as well; name stacks, or take all", status=2)
+    return stacks or []
 
 
 class _Session:

@@ -122,7 +122,7 @@ def test_deploy_update_no_change_failure_diff_destroy(aws: LocalAws, daemon: Dae
     assert unqualified.max_retries == 1
 
     assembly = aws.state / "cdk.out"
-    same = run(aws, "deploy", "--app", str(assembly))
+    same = run(aws, "deploy", "--all", "--app", str(assembly))
     assert same.returncode == 0, same.stderr
     assert "(no changes)" in same.stderr
     assert "Plain: unchanged in us-east-1; as in the template: resources 14, email flow rules 0" in same.stdout
@@ -160,6 +160,12 @@ def test_deploy_update_no_change_failure_diff_destroy(aws: LocalAws, daemon: Dae
     assert destroyed.returncode == 0, destroyed.stderr
     assert json.loads(destroyed.stdout) == {"destroyed": ["Plain"], "left": []}
     assert not list(aws.state.glob("deployments/Plain.*"))
+
+
+def test_all_stacks_or_some_but_not_both(aws: LocalAws) -> None:
+    for command in ("deploy", "diff", "destroy"):
+        both = run(aws, command, "Plain", "--all")
+        assert (both.returncode, both.stderr) == (2, "--all: found Plain as well; name stacks, or take all\n")
 
 
 def test_an_endpoint_elsewhere_is_refused(aws: LocalAws, daemon: Daemon) -> None:
