@@ -28,8 +28,9 @@ def find_bodies(root: MimePart) -> Bodies:
     """Find the parts that a banner and a footer belong to.
 
     Of a multipart/alternative that is every alternative; of multipart/related its root; of multipart/report its first
-    part, which is for people. In multipart/mixed an alternative (or a signed part) is the body wherever it stands;
-    without one, the first text is the top and the last one the bottom. Named files and attachments are no body.
+    part, which is for people. In multipart/mixed the first child with a text is the top. The bottom is the last
+    alternative (or signed part) wherever it stands, because some programs show a list's footer behind it as a file;
+    without one, the last text. Named files and attachments are no body.
 
     Raises:
         EditRefusedError: The body is encrypted or wrapped in its signature, or there is none and a new part would
@@ -90,8 +91,10 @@ def _bodies_of_mixed(part: MimePart, *, last: bool) -> list[MimePart]:
         if refused:
             raise refused
         return []
+    if not last:
+        return found[0][1]  # what a sender puts before the alternative must not push the banner down
     best = [bodies for child, bodies in found if child.is_multipart] or [bodies for _, bodies in found]
-    return best[-1 if last else 0]
+    return best[-1]
 
 
 def _related_root(part: MimePart) -> MimePart:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _SPACE = " \t\r\n"
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)("|\Z)', re.DOTALL)
-_CONTINUED = re.compile(r"(.+?)\*(\d+)?(\*)?$")
+_CONTINUED = re.compile(r"(.+?)\*(\d{1,6})?(\*)?$")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 # Unquoted spaces are wrong but frequent in names, and nothing but names is shown.
 _MAY_HOLD_SPACES = frozenset({"name", "filename"})
@@ -92,8 +92,8 @@ def _word_end(text: str, position: int) -> int:
     """Where an unquoted word ends: at a semicolon, or at a comment that follows it."""
     end = text.find(";", position)
     end = len(text) if end < 0 else end
-    comment = re.compile(r"\s*\(").search(text, position, end)
-    return comment.start() if comment else end
+    comment = text.find("(", position, end)
+    return position + len(text[position:comment].rstrip()) if comment >= 0 else end
 
 
 def _decode_parameters(found: Mapping[str, str]) -> dict[str, str]:
@@ -110,7 +110,8 @@ def _decode_parameters(found: Mapping[str, str]) -> dict[str, str]:
         else:
             decoded[name] = content
     for name, parts in pieces.items():
-        data, charset = b"", "utf-8"
+        pieces_of_data: list[bytes] = []
+        charset = "utf-8"
         for index, (_, is_encoded, content) in enumerate(sorted(parts, key=lambda part: part[0])):
             octets = content.encode("latin-1")
             if is_encoded:
@@ -118,7 +119,8 @@ def _decode_parameters(found: Mapping[str, str]) -> dict[str, str]:
                     label, _, octets = octets.split(b"'", 2)
                     charset = label.decode("latin-1") or charset
                 octets = _PERCENT.sub(lambda match: bytes([int(match[1], 16)]), octets)
-            data += octets
+            pieces_of_data.append(octets)
+        data = b"".join(pieces_of_data)
         if name == "boundary":
             decoded[name] = data.decode("latin-1")
             continue

@@ -5,6 +5,8 @@ from __future__ import annotations
 import binascii
 import re
 
+from workmail_runtime.edit.charset import find_codec
+
 _ENCODED_WORD = re.compile(rb"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?\r\n]*)\?=")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 # An encoded word may have 75 characters (RFC 2047 section 2); 45 octets make 60 in base64.
@@ -22,23 +24,23 @@ def decode_words(value: bytes) -> str:
     read as well as they can be; nothing raises.
     """
     value = _FOLD.sub(b"", value)
-    pieces: list[tuple[str, bytes]] = []  # character set ("" for raw text), octets
+    pieces: list[tuple[str, list[bytes]]] = []  # character set ("" for raw text), octets of each word
     position = 0
     for match in _ENCODED_WORD.finditer(value):
         between = value[position : match.start()]
         if between and not (pieces and pieces[-1][0] and not between.strip(b" \t")):
-            pieces.append(("", between))
+            pieces.append(("", [between]))
         charset = match[1].decode("latin-1").lower()
         octets = _decode_octets(match[2], match[3])
         if octets is None:
-            pieces.append(("", match[0]))
+            pieces.append(("", [match[0]]))
         elif pieces and pieces[-1][0] == charset:
-            pieces[-1] = (charset, pieces[-1][1] + octets)
+            pieces[-1][1].append(octets)
         else:
-            pieces.append((charset, octets))
+            pieces.append((charset, [octets]))
         position = match.end()
-    pieces.append(("", value[position:]))
-    return "".join(_decode_text(charset, octets) for charset, octets in pieces).strip(" \t\r\n")
+    pieces.append(("", [value[position:]]))
+    return "".join(_decode_text(charset, b"".join(octets)) for charset, octets in pieces).strip(" \t\r\n")
 
 
 def encode_words(text: str, *, eol: bytes, width: int = 0, before_encoded_word: bool = False) -> bytes:
@@ -111,9 +113,11 @@ def _decode_octets(encoding: bytes, content: bytes) -> bytes | None:
 
 
 def _decode_text(charset: str, octets: bytes) -> str:
-    for codec in (charset, "utf-8") if charset else ("utf-8",):
+    # Only character sets of mail: Python's punycode, for one, takes a time that grows with the square of the text.
+    codec = find_codec(charset) if charset else None
+    for known in filter(None, (codec, "utf-8")):
         try:
-            return octets.decode(codec)
-        except (LookupError, ValueError):
+            return octets.decode(known)
+        except ValueError:
             continue
     return octets.decode("latin-1")

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 
 # Elements that stand in the head without opening the body (HTML standard, "before head" to "after head").
 _HEAD_ELEMENTS = frozenset({"html", "head", "title", "meta", "link", "style", "script", "base"})
-_HEAD_TEXT_ELEMENTS = frozenset({"title", "style", "script"})
+# In these, tags are text (HTML standard, "parsing HTML fragments").
+_TEXT_ELEMENTS = ("title", "style", "script", "textarea", "xmp", "iframe", "noembed", "noframes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ def find_html_places(document: str) -> HtmlPlaces:
 
 class _PlacesParser(HTMLParser):
     """Notes offsets while it reads; keeps no text."""
+
+    CDATA_CONTENT_ELEMENTS = _TEXT_ELEMENTS  # type: ignore[misc]  # typeshed has it final; the class reads it
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
@@ -81,10 +84,10 @@ class _PlacesParser(HTMLParser):
             self.body = self._offset() + len(self.get_starttag_text() or "")
         if tag == "meta":
             self._note_charset(dict(attrs))
-        if tag in _HEAD_TEXT_ELEMENTS:
-            self._text_element = (tag, self._offset())
-        elif tag not in _HEAD_ELEMENTS:
+        if tag not in _HEAD_ELEMENTS:
             self._note_content()
+        if tag in _TEXT_ELEMENTS:
+            self._text_element = (tag, self._offset())
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 50
 """Multiparts nested deeper are refused; real mail stays below ten."""
 
+_LONGEST_PADDING = 1_000  # behind a delimiter: longer than a line of mail may be
 _HTML_TYPES = frozenset({"text/html", "text/x-amp-html", "text/watch-html"})
 _TEXT_TYPES = _HTML_TYPES | {"text/plain"}
 
@@ -261,11 +262,13 @@ def _find_delimiters(part: MimePart, boundary: bytes) -> list[tuple[int, int]]:
     while position >= 0:
         behind = position + len(needle)
         closing = raw[behind : behind + 2] == b"--"
-        tail = raw[behind + 2 * closing : min(behind + 2 * closing + 1_000, end)]
+        tail = raw[behind + 2 * closing : min(behind + 2 * closing + _LONGEST_PADDING, end)]
         newline = tail.find(b"\n")
         rest = tail if newline < 0 else tail[:newline]
         at_line_start = position == begin or raw[position - 1] == 0x0A
         if at_line_start and not rest.strip(b" \t\r"):
+            if newline < 0 and len(tail) == _LONGEST_PADDING:
+                raise _malformed(part, f"a delimiter with {_LONGEST_PADDING:,} spaces or more behind it")
             if b"\r" in rest.rstrip(b" \t").removesuffix(b"\r"):
                 raise _malformed(part, "a carriage return without its line feed in a delimiter")
             line_end = end if newline < 0 else behind + 2 * closing + newline + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from workmail_runtime.edit.mime_part import MimePart
+
+_NOT_QUOTED = re.compile(r"[\x00-\x1f\x7f\"\\]")
 
 Splice = tuple[int, int, bytes]
 """Start, end and the new bytes between them."""
@@ -178,7 +181,10 @@ class _Header:
 
     def _declare_type(self, body: BodyEdit) -> None:
         indexes = self._indexes("content-type")
-        fresh = f"{self.part.content_type}; charset={body.charset or 'us-ascii'}".encode("latin-1", "replace")
+        charset = body.charset or self.part.parameters.get("charset")
+        fresh = (self.part.content_type + (_parameter("charset", charset) if charset else "")).encode(
+            "latin-1", "replace"
+        )
         fresh += self._marks(body, "")
         if not indexes or parse_content_value(self._current(indexes[0]).partition(b":")[2]).word.count("/") != 1:
             self._set("Content-Type", fresh)
@@ -193,7 +199,7 @@ class _Header:
             content = content[:start] + body.charset.encode("ascii") + content[end:]
         elif body.charset and "charset" in value.parameters:  # in RFC 2231 form, maybe in several pieces
             others = {**value.parameters, "charset": body.charset}
-            quoted = (f'; {name}="{text}"' for name, text in others.items())
+            quoted = (_parameter(name, text) for name, text in others.items())
             content = content[:colon] + f" {value.word}{''.join(quoted)}".encode("latin-1", "replace")
         elif body.charset:
             content += b"; charset=" + body.charset.encode("ascii")
@@ -206,6 +212,11 @@ class _Header:
 
     def _marks(self, body: BodyEdit, present: str) -> bytes:
         return mark_parameter([*filter(None, present.split("+")), *body.marks], self.eol) if body.marks else b""
+
+
+def _parameter(name: str, text: str) -> str:
+    """A parameter in quotes; a decoded value may hold line endings, which must not become header lines."""
+    return f'; {name}="{_NOT_QUOTED.sub("", text)}"'
 
 
 def takes_parts(part: MimePart) -> bool:

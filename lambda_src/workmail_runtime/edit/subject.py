@@ -11,23 +11,32 @@ _REPLY_MARKER = re.compile(
     r"\s*(?:\[\d+\]|\(\d+\))?\s*[:\uff1a]\s*",
     re.IGNORECASE,
 )
-_TAGS = re.compile(r"^(?:\[[^\[\]]{1,40}\]\s*)+")
+_TAG = re.compile(r"\[[^\[\]]{1,40}\]\s*")
+_TAGS = re.compile(rf"(?:{_TAG.pattern})+")
 
 
 def is_reply_subject(subject: str) -> bool:
     """Whether a subject begins as those of replies and forwards do, in the languages mail programs write."""
-    return _REPLY_MARKER.match(_TAGS.sub("", subject)) is not None
+    tags = _TAGS.match(subject)
+    return _REPLY_MARKER.match(subject, tags.end() if tags else 0) is not None
 
 
 def has_prefix(subject: str, prefix: str) -> bool:
     """Whether a subject has a prefix, at its start or behind reply markers and tags."""
-    rest, wanted = " ".join(subject.split()), prefix.casefold()
-    while not rest.casefold().startswith(wanted):
-        marker = _REPLY_MARKER.match(rest) or _TAGS.match(rest)
+    text, wanted = " ".join(subject.split()).casefold(), prefix.casefold()
+    position = 0
+    while not _stands_at(text, position, wanted):
+        marker = _REPLY_MARKER.match(text, position) or _TAG.match(text, position)
         if not marker:
             return False
-        rest = rest[marker.end() :]
+        position = marker.end()
     return True
+
+
+def _stands_at(text: str, position: int, prefix: str) -> bool:
+    """Whether a prefix stands there as a word of its own: "EXT" is not in "External"."""
+    end = position + len(prefix)
+    return text.startswith(prefix, position) and not (prefix[-1:].isalnum() and text[end : end + 1].isalnum())
 
 
 def prefixed(content: bytes, prefix: str, eol: bytes) -> bytes:
