@@ -120,4 +120,5 @@ def _decode_text(charset: str, octets: bytes) -> str:
             return octets.decode(known)
         except ValueError:
             continue
-    return octets.decode("latin-1")
+    # A broken character must not hide the words before it, a prefix for one.
+    return octets.decode(codec or "latin-1", "replace")

@@ -87,3 +87,9 @@ def test_a_mark_keeps_the_character_set(broken: str) -> None:
 def test_a_decoded_parameter_makes_no_header_line() -> None:
     fields = "Content-Type: text/plain; charset*=''us-ascii; name*=''a%0D%0AX-Evil:%20b\r\n"
     assert b"\nX-Evil" not in edited(fields + "\r\nHello\r\n")
+
+
+def test_a_prefix_is_found_before_a_broken_character() -> None:
+    editor = MessageEditor(HEADER + b"Subject: =?utf-8?q?cut_=F0=9F?=\r\n\r\n")
+    assert editor.prefix_subject("[Außen]")
+    assert not MessageEditor(editor.to_bytes()).prefix_subject("[Außen]")
