@@ -89,6 +89,8 @@ class Invoker:
         self._faults = faults
         self._clock = clock
         self._specs: dict[str, tuple[DeployedFunction, FunctionSpec]] = {}
+        self._judged: Deployed | None = None
+        self._refusals: dict[tuple[str, str], str | None] = {}
 
     def event(self, flow: Flow) -> dict[str, Any]:
         """Return the event of a flow: the same for each of its attempts (E7)."""
@@ -122,7 +124,7 @@ class Invoker:
         refusal = (
             "the fault plan took the permission away"
             if fault is not None and fault.fault is FaultKind.PERMISSION_REMOVED
-            else _not_permitted(deployed, organization, function_arn)
+            else self._not_permitted(deployed, organization, function_arn)
         )
         if refusal is not None:
             return self._attempt(
@@ -153,6 +155,16 @@ class Invoker:
             fault=fault.fault.value if fault else None,
             findings=invocation.notes,
         )
+
+    def _not_permitted(self, deployed: Deployed, organization: Organization, function_arn: str) -> str | None:
+        """Judge the same question once a deployment: neither its policies nor the request differ from mail to mail."""
+        if self._judged is not deployed:
+            self._judged = deployed
+            self._refusals.clear()
+        question = (organization.arn, function_arn)
+        if question not in self._refusals:
+            self._refusals[question] = _not_permitted(deployed, organization, function_arn)
+        return self._refusals[question]
 
     async def _run(
         self, deployed: Deployed, organization: Organization, flow: Flow, arn: str, wait_s: float | None
