@@ -29,11 +29,15 @@ class Batch:
         """Write a whole file or none; its directory entry is durable before the commit."""
         unfinished = path.with_name(f".{path.name}.unfinished")
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        unfinished.replace(path)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            unfinished.replace(path)
+        except OSError:  # what is left of it would keep a full disk full
+            unfinished.unlink(missing_ok=True)
+            raise
         self.directories.add(path.parent)
 
     def sync_directories(self) -> None:
@@ -66,6 +70,7 @@ class Journal:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self.reader = self._connect()
         self.reader.executescript(schema)
+        self._synchronous = True  # as `_connect` leaves it
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
 
@@ -119,16 +124,21 @@ class Journal:
         results: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
         durable = any(job.durable for job in jobs)
         try:
-            db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            if durable is not self._synchronous:
+                db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                self._synchronous = durable
             db.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                db.execute("SAVEPOINT job")
-                try:
-                    results.append((job.future, job.work(batch), None))
-                except Exception as error:
-                    db.execute("ROLLBACK TO job")
-                    results.append((job.future, None, error))
-                db.execute("RELEASE job")
+            if len(jobs) == 1:  # nothing beside it to be kept apart from it
+                results.append((jobs[0].future, jobs[0].work(batch), None))
+            else:
+                for job in jobs:
+                    db.execute("SAVEPOINT job")
+                    try:
+                        results.append((job.future, job.work(batch), None))
+                    except Exception as error:
+                        db.execute("ROLLBACK TO job")
+                        results.append((job.future, None, error))
+                    db.execute("RELEASE job")
             batch.sync_directories()
             db.execute("COMMIT")
         except Exception as error:
