@@ -123,6 +123,9 @@ def test_the_most_specific_rule_wins_whatever_its_action() -> None:
 def test_the_sender_pattern_counts_before_the_destination_pattern() -> None:
     rule_set = rules(entry("DROP", "x.test", "*"), entry("DEFAULT", "*", "me@own.test"))
     assert ask(rule_set, "a@x.test") == "DROP"
+    three = rules(*(rule.to_json() for rule in reversed(rule_set.rules)), entry("BOUNCE", "a@x.test"))
+    decision = three.decide(direction=IN, sender=None, from_="a@x.test", recipient="me@own.test")
+    assert [decision.action, *(lost.rule.action for lost in decision.lost)] == ["BOUNCE", "DROP", "DEFAULT"]
 
 
 @pytest.mark.fact("F9")
