@@ -62,3 +62,35 @@ RESTRICTIVENESS = {
 
 FIRST_OF_EQUALS_WINS = "the one that stands first decides"
 """F10: of rules of equal specificity and equal action, the one that stands first in the rule set wins."""
+
+
+def from_for_rules(from_: str, mail_from: str) -> str:
+    """F7: a message without an address in From is matched by its envelope sender."""
+    return from_ or mail_from
+
+
+def conversation(organization_id: str, rule: str | None) -> tuple[str, str | None]:
+    """E4, F8: the recipients of one message for whom one rule decides are invoked for together, under ids of their own.
+
+    Returns:
+        What such recipients share.
+    """
+    return organization_id, rule
+
+
+def is_on_behalf(sender: str | None, from_: str) -> bool:
+    """E3: a Sender address other than the From address sent on behalf of it (RFC 5322 section 3.6.2)."""
+    return sender is not None and bool(from_) and sender.lower() != from_.lower()
+
+
+def retry_delay_s(failed: int, left_s: float) -> float:
+    """T2: a second after the first failure, doubled up to five minutes; the last retry when the time left is over."""
+    return min(2.0 ** min(failed - 1, 30), 300.0, left_s)
+
+
+REQUIRED_HEADERS = ("from",)
+"""C8: without an author no mail system takes a message; a missing Date is mended on arrival by most."""
+
+IMMUTABLE_HEADERS = ("bcc", "cc", "date", "from", "message-id", "received", "return-path", "sender", "to")
+"""C8: those that tell from whom, to whom, when and on which way the message came. Another folding or encoding of the
+same words is no change."""

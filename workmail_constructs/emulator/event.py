@@ -10,6 +10,7 @@ from email.header import decode_header
 from email.utils import getaddresses
 from typing import TYPE_CHECKING, Any, Final
 
+from workmail_flow.assumptions import is_on_behalf
 from workmail_flow.limits import MAX_EVENT_BYTES, MAX_SUBJECT_CHARACTERS, MESSAGE_ID_PATTERN
 
 if TYPE_CHECKING:
@@ -80,9 +81,9 @@ def build_event(
 ) -> dict[str, Any]:
     """Make the event of one invocation, in the newest documented form (E1).
 
-    A Sender field that differs from From means "sent on behalf of" (RFC 5322 section 3.6.2): then `sender` is
-    there and `mailFrom` is the address acted for (E3). The subject is cut at 256 characters (E5); recipients are
-    cut, and `truncated` set, where the encoded event would pass 128 KB (E6).
+    Where a Sender sent on behalf of From, `sender` is there and `mailFrom` is the address acted for (E3). The subject
+    is cut at 256 characters (E5); recipients are cut, and `truncated` set, where the encoded event would pass 128 KB
+    (E6).
 
     Args:
         message: The message as it travels, or its already parsed head.
@@ -98,7 +99,7 @@ def build_event(
     if not _MESSAGE_ID.fullmatch(message_id):
         raise ValueError(f"message_id is {message_id!r}; allowed is {MESSAGE_ID_PATTERN} (E8)")
     head = message if isinstance(message, MessageHead) else MessageHead.parse(message)
-    on_behalf = head.sender is not None and bool(head.from_) and head.sender.lower() != head.from_.lower()
+    on_behalf = is_on_behalf(head.sender, head.from_)
     named = [{"address": recipient} for recipient in recipients]
     event: dict[str, Any] = {
         "summaryVersion": SUMMARY_VERSION,

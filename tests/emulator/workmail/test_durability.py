@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from tests.emulator.workmail.kill_run import kill_run
+from workmail_constructs.emulator.workmail.journal import Batch
 from workmail_constructs.emulator.workmail.process import Daemon
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
 
@@ -51,3 +54,14 @@ def test_what_another_process_left_as_daemon_json_counts_for_nothing(tmp_path: P
     finally:
         daemon.stop()
     assert not (tmp_path / "daemon.json").exists()
+
+
+def test_what_a_full_disk_did_not_take_does_not_keep_it_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    batch = Batch(cast("sqlite3.Connection", None))
+    with pytest.raises(OSError, match="No space left"):
+        batch.write_file(tmp_path / "content.eml", b"x" * 100)
+    assert list(tmp_path.iterdir()) == []

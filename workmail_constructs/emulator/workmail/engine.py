@@ -25,6 +25,7 @@ from workmail_constructs.emulator.workmail.records import (
 )
 from workmail_flow import limits
 from workmail_flow.address import address_key
+from workmail_flow.assumptions import conversation, from_for_rules, retry_delay_s
 from workmail_flow.reply import judge_reply
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 
@@ -41,10 +42,6 @@ if TYPE_CHECKING:
     from workmail_flow.rules import FlowRule
 
 _log = logging.getLogger(__name__)
-
-FIRST_RETRY_S = 1.0
-LONGEST_RETRY_S = 300.0
-"""T2 says exponential backoff and no numbers: doubled from one second to five minutes, as Lambda's own queue does."""
 
 ASYNCHRONOUS_RETRIES_S = (60.0, 120.0)
 """How long Lambda waits before it invokes an asynchronous function again after an error (its Developer Guide)."""
@@ -211,10 +208,10 @@ class Engine:
             decision = organization.rules.decide(
                 direction=message.direction,
                 sender=message.head.sender,
-                from_=message.head.from_ or message.mail_from,
+                from_=from_for_rules(message.head.from_, message.mail_from),
                 recipient=recipient,
             )
-            key = (organization.organization_id, decision.rule.name if decision.rule else None)
+            key = conversation(organization.organization_id, decision.rule.name if decision.rule else None)
             grouped.setdefault(key, []).append(recipient)
             rules[key] = decision.rule
             why.setdefault(key, {})[recipient] = {
@@ -276,7 +273,7 @@ class Engine:
                     flow.delivery = Delivery.HELD
             except (OSError, sqlite3.Error) as error:  # a full disk, say: nothing accepted is given up for that
                 # Without the file of an OSError, whose path has an address in it.
-                reason = error.strerror if isinstance(error, OSError) else error
+                reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else error
                 _log.error("flow %s: %s; trying again in %g s", flow.id, reason, _AFTER_OUR_FAULT_S)
                 await asyncio.sleep(_AFTER_OUR_FAULT_S)
                 again = True
@@ -299,8 +296,7 @@ class Engine:
                 return
             await self._store.attempt_ended(flow, attempt)
             self._publish({"type": "attempt", "message": flow.message.id})
-            backoff_s = min(FIRST_RETRY_S * 2.0 ** min(flow.attempts - 1, 30), LONGEST_RETRY_S)
-            await self._clock.sleep(min(backoff_s, left_s))
+            await self._clock.sleep(retry_delay_s(flow.attempts, left_s))
 
     async def _ask(self, flow: Flow) -> tuple[Attempt, list[Outcome] | None]:
         """Invoke the function once; return the recipients' outcomes if its reply is valid."""
@@ -378,8 +374,8 @@ class Engine:
                 await self._finish(flow, Run.FAILED, attempt)
                 return
             if attempt.outcome is AttemptOutcome.THROTTLED:
-                delay_s = min(FIRST_RETRY_S * 2.0 ** min(throttles, 30), LONGEST_RETRY_S)
                 throttles += 1
+                delay_s = retry_delay_s(throttles, EVENT_AGE_S)  # Lambda's own queue has the same numbers
                 condition = "EventAgeExceeded"
                 age_s = self._clock.age(flow.first_attempt_at or attempt.started_at)
                 give_up = age_s + delay_s > EVENT_AGE_S

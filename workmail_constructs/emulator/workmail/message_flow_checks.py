@@ -13,17 +13,10 @@ from typing import TYPE_CHECKING
 
 from workmail_constructs.emulator.event import decode_encoded_words
 from workmail_flow import limits
+from workmail_flow.assumptions import IMMUTABLE_HEADERS, REQUIRED_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-REQUIRED_HEADERS = ("from",)
-"""Open: C8 says that required headers must be present and not which. Without an author no mail system takes a message;
-a missing Date is mended on arrival by most, so it may be missing, but an update may not remove it: it is immutable."""
-
-IMMUTABLE_HEADERS = ("bcc", "cc", "date", "from", "message-id", "received", "return-path", "sender", "to")
-"""Open: C8 says that immutable headers must stay as they are and not which. Taken are those that tell from whom, to
-whom, when and on which way the message came. Another folding or encoding of the same words is no change."""
 
 UNIQUE_HEADERS = (
     # RFC 5322 section 3.6.
