@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MAX_DEPTH = 50
 """Multiparts nested deeper are refused; real mail stays below ten."""
 
+MAX_PARTS = 2_000
+"""Messages with more parts are refused: WorkMail takes 500 attachments (F16), and each part costs time."""
+
 _LONGEST_PADDING = 1_000  # behind a delimiter: longer than a line of mail may be
 _HTML_TYPES = frozenset({"text/html", "text/x-amp-html", "text/watch-html"})
 _TEXT_TYPES = _HTML_TYPES | {"text/plain"}
@@ -199,7 +202,9 @@ def parse_message(raw: bytes | bytearray) -> MimePart:
         EditRefusedError: A header block or a multipart is malformed, so that parsers disagree about it.
     """
     block = parse_header(raw)
-    return _parse_part(raw, block.fields[0].start, len(raw), block, default="text/plain", parent=None, number="")
+    start, end = block.fields[0].start, len(raw)
+    left = iter(range(MAX_PARTS))
+    return _parse_part(raw, start, end, block, default="text/plain", parent=None, number="", left=left)
 
 
 def _parse_part(
@@ -211,8 +216,11 @@ def _parse_part(
     default: str,
     parent: MimePart | None,
     number: str,
+    left: Iterator[int],
 ) -> MimePart:
     name = f"part {number}" if number else "the message"
+    if next(left, None) is None:
+        raise EditRefusedError(EditRefusal.TOO_MANY_PARTS, f"{name} is one of more than {MAX_PARTS:,} parts")
     fields = block.find("content-type")
     if len(fields) > 1 or len(block.find("content-transfer-encoding")) > 1:
         raise EditRefusedError(
@@ -226,11 +234,11 @@ def _parse_part(
     if part.is_multipart:
         if number.count(".") + 1 >= MAX_DEPTH:
             raise EditRefusedError(EditRefusal.TOO_DEEP, f"{name} is nested deeper than {MAX_DEPTH} multiparts")
-        _parse_children(part, number)
+        _parse_children(part, number, left)
     return part
 
 
-def _parse_children(part: MimePart, number: str) -> None:
+def _parse_children(part: MimePart, number: str, left: Iterator[int]) -> None:
     raw = part.raw
     if part.transfer_encoding not in {"7bit", "8bit", "binary"}:
         raise _malformed(part, f"a Content-Transfer-Encoding {part.transfer_encoding!r}, which no multipart may have")
@@ -250,7 +258,8 @@ def _parse_children(part: MimePart, number: str) -> None:
             raise _malformed(part, f"nothing between delimiters {index} and {index + 1}")
         child_number = f"{number}.{index}" if number else str(index)
         block = parse_header_block(raw, start, end, part=f"part {child_number}")
-        part.children.append(_parse_part(raw, start, end, block, default=default, parent=part, number=child_number))
+        child = _parse_part(raw, start, end, block, default=default, parent=part, number=child_number, left=left)
+        part.children.append(child)
 
 
 def _find_delimiters(part: MimePart, boundary: bytes) -> list[tuple[int, int]]:

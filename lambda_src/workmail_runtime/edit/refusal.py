@@ -17,6 +17,9 @@ class EditRefusal(StrEnum):
     TOO_DEEP = "TOO_DEEP"
     """Multiparts are nested deeper than `mime_part.MAX_DEPTH`."""
 
+    TOO_MANY_PARTS = "TOO_MANY_PARTS"
+    """The message has more parts than `mime_part.MAX_PARTS`."""
+
     ENCRYPTED = "ENCRYPTED"
     """Nobody but the recipient can read the body: multipart/encrypted or S/MIME enveloped data."""
 

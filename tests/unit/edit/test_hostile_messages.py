@@ -93,3 +93,22 @@ def test_a_prefix_is_found_before_a_broken_character() -> None:
     editor = MessageEditor(HEADER + b"Subject: =?utf-8?q?cut_=F0=9F?=\r\n\r\n")
     assert editor.prefix_subject("[Außen]")
     assert not MessageEditor(editor.to_bytes()).prefix_subject("[Außen]")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (multipart("mixed", "mix", *[part("text/plain", "a")] * 2_000), EditRefusal.TOO_MANY_PARTS),
+        (
+            "".join(f"Content-Type: multipart/mixed; boundary={n}x\r\n\r\n--{n}x\r\n" for n in range(51))
+            + "\r\n"
+            + "".join(f"\r\n--{n}x--" for n in reversed(range(51))),
+            EditRefusal.TOO_DEEP,
+        ),
+    ],
+    ids=["parts", "depth"],
+)
+def test_a_structure_that_would_take_long_is_refused(body: str, reason: EditRefusal) -> None:
+    with pytest.raises(EditRefusedError) as refused:
+        edited(body)
+    assert refused.value.reason is reason
