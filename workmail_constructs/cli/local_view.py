@@ -8,6 +8,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Column, Table
@@ -72,6 +73,10 @@ def message_table(messages: list[dict[str, Any]]) -> Table:
         *("from", "recipient", "subject", "rule"),
         Column("action", no_wrap=True),
         Column("state", min_width=len("in transit")),
+        # Lines between the columns would take a quarter of an 80-column terminal.
+        box=SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
     )
     for message in messages:
         recipients = message["recipients"]
@@ -91,7 +96,7 @@ def message_table(messages: list[dict[str, Any]]) -> Table:
             ]
             table.add_row(*(Text(_printable(cell), no_wrap=True, overflow="ellipsis") for cell in cells))
         if more := len(recipients) - len(listed):
-            table.add_row("", "", "", Text(f"and {more} more", style="dim"))
+            table.add_row("", "", "", Text(f"and {more} more", style="dim", no_wrap=True))
     return table
 
 
