@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from workmail_flow.assumptions import IMMUTABLE_HEADERS, REQUIRED_HEADERS
 from workmail_flow.limits import MAX_LINE_BYTES, MAX_MIME_BYTES
 from workmail_runtime.edit.encoded_words import decode_words
 from workmail_runtime.edit.mime_part import parse_header, parse_message
@@ -15,12 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workmail_runtime.edit.mime_part import MimePart
-
-REQUIRED_HEADERS = ("from",)
-"""Fields a message must have. C8 names none; RFC 5322 wants Date too, which mail that WorkMail carries often lacks."""
-
-IMMUTABLE_HEADERS = frozenset({"bcc", "cc", "date", "from", "message-id", "received", "return-path", "sender", "to"})
-"""Fields an update may not add, change or remove. C8 names none; these tell from whom, to whom, when and which way."""
 
 _UNIQUE_HEADERS = """
     bcc cc content-transfer-encoding content-type date from in-reply-to message-id mime-version references
@@ -146,7 +141,7 @@ def _changed_headers(root: MimePart, original: bytes | bytearray) -> Iterator[Pr
         before = parse_header(original)
     except EditRefusedError:
         return  # nothing can be compared; the structure of what is put was checked
-    for name in sorted(IMMUTABLE_HEADERS):
+    for name in IMMUTABLE_HEADERS:
         old = [decode_words(bytes(original[entry.value_start : entry.end])) for entry in before.find(name)]
         new = [decode_words(root.field_value(entry)) for entry in root.block.find(name)]
         if old != new:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from workmail_flow.assumptions import IMMUTABLE_HEADERS
 from workmail_runtime.edit.bodies import Bodies, find_bodies, require_room_beside
-from workmail_runtime.edit.check_message import IMMUTABLE_HEADERS, UNIQUE_HEADERS
+from workmail_runtime.edit.check_message import UNIQUE_HEADERS
 from workmail_runtime.edit.encoded_words import decode_words, encode_words
 from workmail_runtime.edit.header_block import line_ending
 from workmail_runtime.edit.mime_part import MimePart, parse_message
@@ -333,7 +334,7 @@ class MessageEditor:
 
     def _require_mutable(self, name: str) -> None:
         if name.lower() in IMMUTABLE_HEADERS:
-            fixed = ", ".join(sorted(IMMUTABLE_HEADERS))
+            fixed = ", ".join(IMMUTABLE_HEADERS)
             raise EditRefusedError(EditRefusal.IMMUTABLE_HEADER, f"{name} may not change, as none of {fixed} may")
 
     def _insert(self, place: Place, text: str, html: str | None) -> bool:
