@@ -46,22 +46,6 @@ def read_entry(entry: object) -> dict[str, Any]:
 class _Reader:
     """Reads one entry of a rule file, collecting every problem."""
 
-    KEYS: Final = {
-        "name": True,
-        "direction": True,
-        "action": True,
-        "senders": True,
-        "destinations": True,
-        "function": False,
-        "synchronous": False,
-        "fallback": False,
-        "ruleTimeoutMinutes": False,
-        "smtpGateway": False,
-        "readsContent": False,
-        "acknowledge": False,
-    }
-    """Each key, and whether it is needed."""
-
     def __init__(self, entry: object) -> None:
         self._entry: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {}
         self._problems: list[RuleProblem] = []
