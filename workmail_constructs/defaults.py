@@ -6,6 +6,8 @@ from typing import Final
 
 from aws_cdk.aws_logs import RetentionDays
 
+from workmail_flow.rule_entry import DEFAULT_RULE_TIMEOUT_MINUTES
+
 PYTHON_VERSION: Final = "3.13"
 """The function's Python: the newest that both aws-cdk-lib has a Lambda runtime for and our tests run handlers under."""
 
@@ -21,7 +23,7 @@ ASYNCHRONOUS_TIMEOUT_SECONDS: Final = 60
 LOG_RETENTION: Final = RetentionDays.ONE_MONTH
 """Long enough to look into a complaint about last week's mail; Lambda's own default is for ever."""
 
-RULE_TIMEOUT_MINUTES: Final = 30
+RULE_TIMEOUT_MINUTES: Final = DEFAULT_RULE_TIMEOUT_MINUTES
 """How long WorkMail retries: a throttled or just redeployed function recovers, and mail is not late by hours."""
 
 ON_FAILURE_RETENTION_DAYS: Final = 14

@@ -7,7 +7,7 @@ function or a value is the reading itself.
 
 from __future__ import annotations
 
-from workmail_flow.vocabulary import FlowDirection, RuleAction
+from workmail_flow.vocabulary import RULE_ACTIONS, FlowDirection, RuleAction
 
 CONFLICTING_ACTIONS_FAIL = "no source says which of two actions wins, so the reply counts as malformed (R11, R8)"
 """R11: different actions that name one address, or that both claim all the rest."""
@@ -42,19 +42,9 @@ def specificity_of_wildcard(domain: str) -> int:
 
 
 RESTRICTIVENESS = {
-    FlowDirection.INBOUND: (
-        RuleAction.DROP,
-        RuleAction.BOUNCE,
-        RuleAction.MOVE_TO_JUNK,
-        RuleAction.DEFAULT,
-        RuleAction.BYPASS_SPAM_CHECK,
-        RuleAction.RUN_LAMBDA,
-    ),
+    FlowDirection.INBOUND: RULE_ACTIONS[FlowDirection.INBOUND],
     FlowDirection.OUTBOUND: (
-        RuleAction.DROP,
-        RuleAction.BOUNCE,
-        RuleAction.ROUTE_TO_SMTP_GATEWAY,
-        RuleAction.RUN_LAMBDA,
+        *(action for action in RULE_ACTIONS[FlowDirection.OUTBOUND] if action is not RuleAction.DEFAULT),
         RuleAction.DEFAULT,
     ),
 }

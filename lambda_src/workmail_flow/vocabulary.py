@@ -35,7 +35,7 @@ class ReplyAction(StrEnum):
 
 
 RULE_ACTIONS: dict[FlowDirection, tuple[RuleAction, ...]] = {
-    # In the documented order, which F10 reads as most restrictive first.
+    # In the documented order (F2, F3); how F10 reads it is told in `assumptions`.
     FlowDirection.INBOUND: (
         RuleAction.DROP,
         RuleAction.BOUNCE,
