@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from bench._measure import Measure
-from workmail_constructs.emulator.functions import FunctionHost, FunctionSpec
+from workmail_local.functions import FunctionHost, FunctionSpec
 
 _ROUNDS = 5
 _INVOCATIONS = 2_000

@@ -1,4 +1,4 @@
-"""What WorkMail makes of a synchronous function's reply: one pure judgement, for the runtime and the emulator alike."""
+"""What WorkMail makes of a synchronous function's reply: one pure judgement, for runtime and local WorkMail alike."""
 
 from __future__ import annotations
 

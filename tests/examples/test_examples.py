@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workmail_constructs.testing.workmail_local import WorkMailLocal
+from workmail_local.testing.workmail_local import WorkMailLocal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,10 +28,9 @@ TABLE: dict[str, set[str]] = {
     "lambda_src/workmail_flow": set(),
     # urllib3 is what botocore sends with, and its errors come through.
     "lambda_src/workmail_runtime": {"workmail_flow", "botocore", "urllib3", "aws_lambda_powertools"},
-    "workmail_constructs/emulator": {
+    "workmail_local": {
         "workmail_flow",
-        "workmail_constructs.emulator",
-        *("aiohttp", "aiosmtpd", "awslambdaric", "boto3", "botocore", "moto", "rich", "werkzeug"),
+        *("aiohttp", "aiosmtpd", "awslambdaric", "boto3", "botocore", "moto", "pytest", "rich", "werkzeug"),
     },
 }
 
@@ -40,7 +39,7 @@ LIGHT = {
     "import workmail_flow": HEAVY | {"typer"},
     "import workmail_runtime": HEAVY | {"typer"},
     "import workmail_constructs": HEAVY | {"typer"},
-    "import workmail_constructs.testing": HEAVY | {"typer"},
+    "import workmail_local.testing": HEAVY | {"typer"},
     "import sys; sys.argv = ['workmail-flow', '--help']; from workmail_constructs.cli import main; main()": HEAVY
     - {"rich"},
 }

@@ -49,7 +49,7 @@ def test_the_wheel_holds_the_packages_typed_and_nothing_else(wheel: Path) -> Non
     assert {f"{top}/py.typed" for top in tops} <= set(names)
     assert {
         "workmail_constructs/cli/rule-file.schema.json",
-        "workmail_constructs/emulator/functions/runtime_client_standin/runtime_client.py",
+        "workmail_local/functions/runtime_client_standin/runtime_client.py",
     } <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]

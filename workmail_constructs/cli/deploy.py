@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from workmail_constructs.emulator.aws.cdk import SynthesizedStack
-    from workmail_constructs.emulator.aws.deployment import Deployment
+    from workmail_local.aws.cdk import SynthesizedStack
+    from workmail_local.deployment import Deployment
 
 _RELOAD_TIMEOUT_S = 30
 
@@ -61,9 +61,9 @@ def deploy(
     Afterwards the templates are compared with what exists, and every resource that is kept as data only is named.
     The exit status is 0 only if everything the templates hold is there.
     """
-    from workmail_constructs.emulator.aws.cdk import selected_stacks
-    from workmail_constructs.emulator.aws.deploy_check import deployment_of, missing_from
-    from workmail_constructs.emulator.aws.deployment import load_deployments
+    from workmail_local.aws.cdk import selected_stacks
+    from workmail_local.aws.deploy_check import deployment_of, missing_from
+    from workmail_local.deployment import load_deployments
 
     if method not in {"change-set", "direct"}:
         _fail(f"--method: found {method!r}; allowed are change-set, direct", status=2)
@@ -104,9 +104,9 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Show what deploying a CDK app to the local WorkMail would change; the exit status is 0 either way."""
-    from workmail_constructs.emulator.aws.cdk import selected_stacks
-    from workmail_constructs.emulator.aws.deploy_check import deployment_of, template_changes
-    from workmail_constructs.emulator.aws.deployment import load_deployments
+    from workmail_local.aws.cdk import selected_stacks
+    from workmail_local.aws.deploy_check import deployment_of, template_changes
+    from workmail_local.deployment import load_deployments
 
     names = _named(stacks, all_stacks=all_stacks)
     session = _Session(app, state, context)
@@ -131,9 +131,9 @@ def destroy(
     as_json: AsJson = False,
 ) -> None:
     """Destroy an app's stacks in the local WorkMail; asks nothing, because nothing of value is lost."""
-    from workmail_constructs.emulator.aws.cdk import selected_stacks
-    from workmail_constructs.emulator.aws.deploy_check import deployment_of
-    from workmail_constructs.emulator.aws.deployment import load_deployments
+    from workmail_local.aws.cdk import selected_stacks
+    from workmail_local.aws.deploy_check import deployment_of
+    from workmail_local.deployment import load_deployments
 
     names = _named(stacks, all_stacks=all_stacks)
     session = _Session(app, state, context)
@@ -164,7 +164,7 @@ class _Session:
     """An app, and the local WorkMail that runs in the state folder."""
 
     def __init__(self, app: str | None, state: Path, context: list[str] | None) -> None:
-        from workmail_constructs.emulator.aws.cdk import CdkApp, CdkError
+        from workmail_local.aws.cdk import CdkApp, CdkError
 
         self._context = [item for value in context or () for item in ("--context", value)]
         self._daemon = _running_daemon(state)
@@ -175,8 +175,8 @@ class _Session:
 
     def cdk(self, *arguments: str, to_stdout: bool = False) -> int:
         """Run the CDK CLI; its words go to standard error, where progress belongs."""
-        from workmail_constructs.emulator.aws.cdk import CdkError, run_cdk
-        from workmail_constructs.emulator.aws.loopback import NotLoopbackError
+        from workmail_local.aws.cdk import CdkError, run_cdk
+        from workmail_local.aws.loopback import NotLoopbackError
 
         try:
             return run_cdk(
@@ -191,7 +191,7 @@ class _Session:
 
     def synthesized(self) -> tuple[SynthesizedStack, ...]:
         """The app's stacks, as the CDK CLI has just synthesized them."""
-        from workmail_constructs.emulator.aws.cdk import synthesized_stacks
+        from workmail_local.aws.cdk import synthesized_stacks
 
         try:
             return synthesized_stacks(self._app.assembly)
@@ -203,7 +203,7 @@ class _Session:
         from urllib.error import HTTPError
         from urllib.request import Request, urlopen
 
-        from workmail_constructs.emulator.aws.loopback import require_loopback
+        from workmail_local.aws.loopback import require_loopback
 
         url = f"{self._daemon['api']}/v1/deployments/reload"
         require_loopback(url, source="the API of the local WorkMail")

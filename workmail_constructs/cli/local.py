@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from workmail_constructs.emulator.workmail.client import ApiFailedError
+from workmail_local.server.client import ApiFailedError
 
 if TYPE_CHECKING:
-    from workmail_constructs.emulator.workmail.client import Client
-    from workmail_constructs.emulator.workmail.process import Daemon
+    from workmail_local.server.client import Client
+    from workmail_local.server.process import Daemon
 
 
 class _Group(TyperGroup):
@@ -73,8 +73,8 @@ def up(
     It keeps running until `down`. Started again, it says where it runs.
     """
     from workmail_constructs.cli.local_view import endpoints, watch
-    from workmail_constructs.emulator.workmail.process import Daemon, DaemonError
     from workmail_flow.limits import WORKMAIL_REGIONS
+    from workmail_local.server.process import Daemon, DaemonError
 
     if region not in WORKMAIL_REGIONS:
         _fail(f"--region: found {region!r}; WorkMail exists in {', '.join(WORKMAIL_REGIONS)} (L1)", status=2)
@@ -101,7 +101,7 @@ def up(
 @app.command()
 def down(*, state: State = _DEFAULT_STATE) -> None:
     """Stop the local WorkMail; mail that is under way goes on with the next `up`."""
-    from workmail_constructs.emulator.workmail.process import Daemon, DaemonError, NotRunningError
+    from workmail_local.server.process import Daemon, DaemonError, NotRunningError
 
     try:
         daemon = Daemon.find(state)
@@ -162,7 +162,7 @@ def send(
 
     The exit status is 0 if every invocation succeeded.
     """
-    from workmail_constructs.emulator.workmail.envelope import envelope_of
+    from workmail_local.mail.envelope import envelope_of
 
     client = _client(state)
     if direction.lower() not in {"inbound", "outbound"}:
@@ -316,7 +316,7 @@ def load_faults(
     """Replace the faults in force by those of a plan."""
     import yaml
 
-    from workmail_constructs.emulator.workmail.faults import FaultPlanError, read_fault_plan
+    from workmail_local.faults import FaultPlanError, read_fault_plan
 
     def parse(text: str) -> object:
         try:
@@ -387,7 +387,7 @@ def _print_faults(faults: list[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def _daemon(state: Path) -> Daemon:
-    from workmail_constructs.emulator.workmail.process import Daemon, NotRunningError
+    from workmail_local.server.process import Daemon, NotRunningError
 
     try:
         return Daemon.find(state)

@@ -14,13 +14,13 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from workmail_constructs.emulator.workmail.client import ApiFailedError
+from workmail_local.server.client import ApiFailedError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from workmail_constructs.emulator.workmail.client import Client
-    from workmail_constructs.emulator.workmail.process import Daemon
+    from workmail_local.server.client import Client
+    from workmail_local.server.process import Daemon
 
 _LIVE_ROWS = 20
 _LISTED_RECIPIENTS = 5

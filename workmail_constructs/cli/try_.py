@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from workmail_constructs.emulator.try_message import Envelope, HandlerFolder, Trial
+    from workmail_local.trial.try_message import Envelope, HandlerFolder, Trial
 
 _RESERVED = re.compile(
     r"_HANDLER|_X_AMZN_TRACE_ID|AWS_(DEFAULT_)?REGION|AWS_EXECUTION_ENV|AWS_LAMBDA_.*|AWS_(ACCESS_KEY|ACCESS_KEY_ID"
@@ -81,8 +81,8 @@ def try_handler(
 
 async def _run(tried: HandlerFolder, messages: list[_Message], *, out: Path | None, as_json: bool) -> bool:
     """Try each message in turn; return whether any failed."""
-    from workmail_constructs.emulator.functions.unpacked_code import CodeError
-    from workmail_constructs.emulator.try_message import HandlerTrials
+    from workmail_local.functions.unpacked_code import CodeError
+    from workmail_local.trial.try_message import HandlerTrials
 
     failed = False
     documents: list[dict[str, Any]] = []
@@ -107,7 +107,7 @@ async def _run(tried: HandlerFolder, messages: list[_Message], *, out: Path | No
 
 def _require_local_extra() -> None:
     try:
-        import_module("workmail_constructs.emulator.try_message")
+        import_module("workmail_local.trial.try_message")
     except ModuleNotFoundError as missing:
         if (missing.name or "").startswith("workmail"):
             raise
@@ -122,9 +122,9 @@ def _require_local_extra() -> None:
 def _tried(
     problems: list[str], folder: Path, handler: str, direction: str, run: str, env: list[str]
 ) -> HandlerFolder | None:
-    from workmail_constructs.emulator.handler_name import handler_problem
-    from workmail_constructs.emulator.try_message import HandlerFolder
     from workmail_flow.vocabulary import FlowDirection
+    from workmail_local.trial.handler_name import handler_problem
+    from workmail_local.trial.try_message import HandlerFolder
 
     if problem := handler_problem(folder, handler):
         problems.append(problem)
@@ -154,8 +154,8 @@ def _variable(problems: list[str], entry: str) -> tuple[str, str]:
 
 
 def _messages(problems: list[str], paths: list[Path], mail_from: str | None, recipients: list[str]) -> list[_Message]:
-    from workmail_constructs.emulator.try_message import Envelope
     from workmail_flow.address import address_problem
+    from workmail_local.trial.try_message import Envelope
 
     given = [*(("--mail-from", mail_from) for _ in range(1) if mail_from), *(("--rcpt", one) for one in recipients)]
     for option, address in given:
@@ -248,7 +248,7 @@ def _told(trial: Trial, path: Path, written: Path | None) -> str:
 
 
 def _content_lines(trial: Trial) -> list[str]:
-    from workmail_constructs.emulator.message_diff import diff_messages
+    from workmail_local.mail.message_diff import diff_messages
 
     if trial.late_update:
         return ["  content: not updated: the mail of an asynchronous rule does not wait, so an update never shows (C4)"]

@@ -44,7 +44,7 @@ def test_both_give_the_same_facts() -> None:
 def test_each_assumption_is_used() -> None:
     code = "\n".join(
         file.read_text(encoding="utf-8")
-        for folder in ("lambda_src", "workmail_constructs")
+        for folder in ("lambda_src", "workmail_constructs", "workmail_local")
         for file in (ROOT / folder).rglob("*.py")
         if file != MODULE
     )

@@ -1,0 +1,149 @@
+"""`workmail-flow local` as it is typed."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from workmail_constructs.cli.local import app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.testing import Result
+
+    from workmail_local.testing.workmail_local import WorkMailLocal
+
+    Run = Callable[..., Result]
+
+pytestmark = pytest.mark.xdist_group("workmail-local")
+
+HANDLERS = Path(__file__).parents[1] / "local" / "handlers"
+
+
+@pytest.fixture
+def run(workmail_local: WorkMailLocal) -> Run:
+    def run(*arguments: str, status: int = 0) -> Result:
+        done = CliRunner().invoke(app, [*arguments, "--state", str(workmail_local.state)])
+        assert done.exit_code == status, done.stderr + done.stdout
+        return done
+
+    return run
+
+
+@pytest.fixture
+def eml(tmp_path: Path) -> Path:
+    path = tmp_path / "hello.eml"
+    path.write_text("From: Ann <ann@other.test>\nTo: Bob <bob@example.com>, x@elsewhere.test\nSubject: hello\n\nhi\n")
+    return path
+
+
+def test_send_shows_who_got_what_and_why(workmail_local: WorkMailLocal, run: Run, eml: Path) -> None:
+    workmail_local.deploy_handler(HANDLERS / "replies")
+    sent = run("send", str(eml))
+    assert "bob@example.com" in sent.stdout
+    assert "DEFAULT" in sent.stdout
+    assert "1 recipients are not the organization's and get nothing (E4)" in sent.stderr
+    assert "hello" in run("messages").stdout
+
+
+def test_json_stands_alone_and_holds_everything(
+    workmail_local: WorkMailLocal, run: Run, eml: Path, tmp_path: Path
+) -> None:
+    workmail_local.deploy_handler(HANDLERS / "content")
+    sent = json.loads(run("send", str(eml), "--json", "--save", str(tmp_path / "out")).stdout)
+    assert (sent["succeeded"], sent["recipients"][0]["action"]) == (True, "DEFAULT")
+    assert "+Subject: [edited] hello" in sent["changes"][0]
+    assert b"Subject: [edited] hello\r\n" in (tmp_path / "out" / "hello.eml").read_bytes()
+    shown = json.loads(run("show", sent["id"][:8], "--json").stdout)
+    assert shown["flows"][0]["event"]["subject"] == "hello"
+    (logged,) = json.loads(run("logs", sent["id"], "--json").stdout)
+    assert "edits 0" in logged["log"]
+    assert "[edited]" in run("show", sent["id"]).stdout
+
+
+def test_a_failed_invocation_is_exit_status_1(workmail_local: WorkMailLocal, run: Run, eml: Path) -> None:
+    workmail_local.deploy_handler(HANDLERS / "replies")
+    run("faults", "add", "crash", "--times", "1")
+    assert "crashed" in run("send", str(eml), status=1).stdout
+    assert "struck 1 times" in run("faults", "list").stdout
+    run("send", str(eml))
+
+
+def test_a_fault_plan_is_a_file(workmail_local: WorkMailLocal, run: Run, eml: Path, tmp_path: Path) -> None:
+    workmail_local.deploy_handler(HANDLERS / "replies")
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("faults:\n  - throttle\n  - fault: timeout\n    times: 2\n")
+    assert "throttle" in run("faults", "load", str(plan)).stdout
+    run("send", str(eml), status=1)
+    assert "No faults" in run("faults", "clear").stdout
+    plan.write_text("faults:\n  - {fault: rain}\n  - {fault: crash, times: 0, often: 1}\n")
+    refused = run("faults", "load", str(plan), status=2).stderr
+    assert "faults[0]: fault: found 'rain'; allowed are" in refused
+    assert "faults[1]: often: unknown" in refused
+    assert "times: found 0; allowed is a whole number from 1" in refused
+
+
+def test_wait_and_replay_and_reset(workmail_local: WorkMailLocal, run: Run, eml: Path) -> None:
+    message_id = run("send", str(eml), "--no-wait").stdout.strip()
+    run("wait", message_id)
+    run("wait")
+    assert "replay of" in run("replay", message_id).stdout
+    assert len(json.loads(run("messages", "--json").stdout)) == 2
+    run("reset")
+    assert "No messages yet" in run("messages").stdout
+
+
+def test_a_list_of_messages_is_short_and_moves_no_cursor(workmail_local: WorkMailLocal, run: Run) -> None:
+    everyone = [f"user{number}@example.com" for number in range(100)]
+    subject = "=?utf-8?q?red_=1B[31m?="
+    workmail_local.send(f"From: ann@other.test\nSubject: {subject}\n\nhi\n".encode(), rcpt=everyone)
+    listed = run("messages").stdout
+    assert "and 95 more" in listed
+    assert "user4@example.com" in listed
+    assert "\x1b[31m" not in listed
+
+
+def test_up_again_says_where_it_runs(workmail_local: WorkMailLocal, run: Run) -> None:
+    again = json.loads(run("up", "--json").stdout)
+    assert (again["started"], again["pid"]) == (False, workmail_local.daemon.pid)
+    assert "It runs already" in run("up").stdout
+    assert "SMTP inbound" in run("status").stdout
+
+
+def test_a_taken_port_and_a_state_that_is_no_folder_are_told_in_a_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        in_use = CliRunner().invoke(app, ["up", "-d", "--state", str(tmp_path / "state"), "--smtp-port", str(port)])
+    assert in_use.exit_code == 1
+    assert f"('127.0.0.1', {port}): address already in use" in in_use.stderr
+    assert "Traceback" not in in_use.stderr
+    (tmp_path / "file").touch()
+    no_folder = CliRunner().invoke(app, ["up", "-d", "--state", str(tmp_path / "file")])
+    assert no_folder.exit_code == 1
+    assert f"{tmp_path / 'file'} cannot be the state folder: File exists" in no_folder.stderr
+
+
+@pytest.mark.parametrize("left", ["", "[]", "{}", '{"api": 7}', '{"api": "http://127.0.0.1:9", "pid": 1}'])
+def test_any_daemon_json_that_is_left_behind_counts_for_nothing(tmp_path: Path, left: str) -> None:
+    (tmp_path / "daemon.json").write_text(left)
+    found = CliRunner().invoke(app, ["status", "--state", str(tmp_path)])
+    assert (found.exit_code, found.exception.__class__) == (1, SystemExit)
+    assert "no local WorkMail runs with the state folder" in found.stderr
+
+
+@pytest.mark.fact("L1")
+def test_only_workmails_regions(run: Run) -> None:
+    refused = run("up", "--region", "eu-central-1", status=2)
+    assert "found 'eu-central-1'; WorkMail exists in eu-west-1, us-east-1, us-west-2 (L1)" in refused.stderr
+
+
+def test_what_is_not_running_says_how_to_start_it(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["messages", "--state", str(tmp_path)])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "start it with `workmail-flow local up`" in done.stderr

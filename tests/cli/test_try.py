@@ -1,0 +1,336 @@
+"""`workmail-flow try`, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from workmail_constructs.cli import try_
+
+HELLO_WORLD = Path(__file__).parents[2] / "examples" / "hello_world"
+MESSAGE = (
+    b"Return-Path: <bounces@example.org>\r\nFrom: Ann <ann@example.org>\r\n"
+    b"To: bob@example.com, Eve <eve@example.com>\r\nCc: bob@example.com\r\nSubject: Hello\r\n"
+    b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\n"
+)
+BARE = b"X-Nothing: at all\r\n\r\nbody\r\n"
+
+# As the WorkMail Administrator Guide shows it: clients at import, plain dict in and out.
+GUIDE_STYLE = """
+    import email, os, uuid
+    from email import policy
+    import boto3
+
+    workmail_message_flow = boto3.client("workmailmessageflow")
+    s3 = boto3.client("s3")
+
+    def handler(event, context):
+        message_id = event["messageId"]
+        raw = workmail_message_flow.get_raw_message_content(messageId=message_id)["messageContent"].read()
+        parsed = email.message_from_bytes(raw, policy=policy.SMTP)
+        parsed.replace_header("Subject", "[external] " + parsed["Subject"])
+        key = str(uuid.uuid4())
+        s3.put_object(Body=parsed.as_bytes(), Bucket=os.environ["UPDATED_EMAIL_BUCKET"], Key=key)
+        workmail_message_flow.put_raw_message_content(
+            messageId=message_id,
+            content={"s3Reference": {"bucket": os.environ["UPDATED_EMAIL_BUCKET"], "key": key}},
+        )
+        return {"actions": [{"allRecipients": "true", "action": {"type": "DEFAULT"}}]}
+"""
+DEFAULT = 'def handler(event, context): return {"actions": [{"action": {"type": "DEFAULT"}, "allRecipients": True}]}'
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def message(tmp_path: Path) -> Path:
+    return write(tmp_path / "mail" / "hello.eml", MESSAGE)
+
+
+def write(path: Path, content: bytes | str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else textwrap.dedent(content).encode())
+    return path
+
+
+def folder_of(tmp_path: Path, app: str, **files: str) -> Path:
+    for name, content in {"app.py": app, **{name.replace("__", "."): text for name, text in files.items()}}.items():
+        write(tmp_path / "handler" / name, content)
+    return tmp_path / "handler"
+
+
+def run(*arguments: object) -> Result:
+    app = typer.Typer()
+    try_.register(app)
+    app.callback()(lambda: None)
+    return CliRunner().invoke(app, ["try", *map(str, arguments)])
+
+
+def trials(*arguments: object, status: int = 0) -> list[dict[str, Any]]:
+    result = run(*arguments, "--json")
+    assert result.exit_code == status, result.output
+    documents: list[dict[str, Any]] = json.loads(result.stdout)
+    return documents
+
+
+def test_the_example_as_people_see_it(tmp_path: Path) -> None:
+    messages = HELLO_WORLD / "messages"
+    result = run(
+        *(HELLO_WORLD / "handler", "--handler", "app.handler", "--out", tmp_path / "out"),
+        *("--message", messages / "plain.eml", "--message", messages / "attachment.eml"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "no-reply@example.com  DROP: $.actions[0] names the recipient (R1)" in result.stdout
+    assert "bounce message: We take no programs by mail." in result.stdout
+    assert "content: not updated" in result.stdout
+    assert "attachment.eml, though nobody gets it" in result.stdout
+    for name in ("plain.eml", "attachment.eml"):
+        assert (tmp_path / "out" / name).read_bytes() == (messages / name).read_bytes()
+
+
+@pytest.mark.fact("R12", "C1", "C4", "R4")
+def test_a_handler_as_the_guide_shows_runs_unchanged(tmp_path: Path, message: Path) -> None:
+    folder = folder_of(tmp_path, GUIDE_STYLE)
+    (trial,) = trials(
+        *(folder, "--handler", "app.handler", "--message", message, "--out", tmp_path / "out"),
+        *("--env", "UPDATED_EMAIL_BUCKET=my-bucket"),
+    )
+    assert trial["message"] == str(message)
+    assert trial["invocation"]["outcome"] == "REPLIED"
+    assert trial["invocation"]["error"] is None
+    assert trial["event"]["envelope"] == {
+        "mailFrom": {"address": "bounces@example.org"},
+        "recipients": [{"address": "bob@example.com"}, {"address": "eve@example.com"}],
+    }
+    assert [(one["recipient"], one["action"]) for one in trial["decisions"]] == [
+        ("bob@example.com", "DEFAULT"),
+        ("eve@example.com", "DEFAULT"),
+    ]
+    assert [(one["code"], one["path"]) for one in trial["findings"]] == [
+        ("string-boolean", "$.actions[0].allRecipients")
+    ]
+    assert trial["content"]["updated"] is True
+    assert "-Subject: Hello\n+Subject: [external] Hello" in trial["content"]["diff"]
+    assert (tmp_path / "out" / "hello.eml").read_bytes() == MESSAGE.replace(b": Hello", b": [external] Hello")
+
+
+@pytest.mark.fact("R10", "T4", "C4")
+def test_an_asynchronous_handler_decides_and_updates_nothing(tmp_path: Path, message: Path) -> None:
+    folder = folder_of(tmp_path, GUIDE_STYLE.replace("return {", "return None and {"))
+    arguments = (folder, "--handler", "app.handler", "--message", message, "--env", "UPDATED_EMAIL_BUCKET=my-bucket")
+    (trial,) = trials(*arguments, "--run", "asynchronous", "--out", tmp_path / "out")
+    assert {one["action"] for one in trial["decisions"]} == {"DEFAULT"}
+    assert trial["content"]["updated"] is False
+    assert (tmp_path / "out" / "hello.eml").read_bytes() == MESSAGE
+    (trial,) = trials(*arguments, status=1)
+    assert trial["errors"][0]["code"] == "not-an-object"
+    assert trial["findings"][0]["code"] == "asynchronous-reply"
+
+
+def test_other_calls_to_aws_find_what_was_put_before(tmp_path: Path, message: Path) -> None:
+    folder = folder_of(
+        tmp_path,
+        """
+        import boto3
+        def handler(event, context):
+            s3 = boto3.client("s3")
+            s3.put_object(Bucket="first-used", Key="a b", Body=b"kept", ContentType="text/x-test")
+            assert s3.get_object(Bucket="first-used", Key="a b")["Body"].read() == b"kept"
+            listed = s3.list_objects_v2(Bucket="first-used")["Contents"]
+            again = s3.get_object(Bucket="first-used", Key="a b")
+            queue = boto3.client("sqs").create_queue(QueueName="q")["QueueUrl"]
+            print([one["Key"] for one in listed], again["Body"].read(), again["ContentType"], bool(queue))
+            return {"actions": []}
+        """,
+    )
+    (trial,) = trials(folder, "--handler", "app.handler", "--message", message)
+    assert trial["log"] == "['a b'] b'kept' text/x-test True\n", trial
+
+
+@pytest.mark.fact("T2", "E7")
+def test_the_start_of_the_local_aws_is_not_the_handlers_time(
+    tmp_path: Path, message: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workmail_local.trial.try_message.SYNCHRONOUS_LIMIT_SECONDS", 2)
+    folder = folder_of(
+        tmp_path,
+        """
+        import os, pathlib, time, urllib.request
+        def handler(event, context):
+            invocations = pathlib.Path(os.environ["FOLDER"])
+            (invocations / context.aws_request_id).write_text(event["invocationId"])
+            if len(list(invocations.iterdir())) == 1:
+                urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"] + "/some-bucket?list-type=2").read()
+                time.sleep(60)
+            return {"actions": []}
+        """,
+    )
+    (tmp_path / "invocations").mkdir()
+    (trial,) = trials(
+        folder, "--handler", "app.handler", "--message", message, "--env", f"FOLDER={tmp_path / 'invocations'}"
+    )
+    assert trial["ok"]
+    seen = [path.read_text() for path in (tmp_path / "invocations").iterdir()]
+    assert seen == [trial["event"]["invocationId"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("app", "outcome", "code"),
+    [
+        ("def handler(event, context): raise RuntimeError('no')", "FUNCTION_ERROR", None),
+        ("def handler(event, context):", "INIT_ERROR", None),
+        ("import nowhere\ndef handler(event, context): ...", "INIT_ERROR", None),
+        ("import os\ndef handler(event, context): os._exit(1)", "CRASHED", None),
+        ("def handler(event, context): return {'actions': 'DEFAULT'}", "REPLIED", "no-actions"),
+        ("def handler(event, context): return b'{'", "REPLIED", "not-json"),
+    ],
+)
+@pytest.mark.fact("R8")
+def test_a_failed_invocation_is_told_and_ends_with_status_1(
+    tmp_path: Path, message: Path, app: str, outcome: str, code: str | None
+) -> None:
+    (trial,) = trials(folder_of(tmp_path, app), "--handler", "app.handler", "--message", message, status=1)
+    assert trial["ok"] is False
+    assert trial["invocation"]["outcome"] == outcome
+    assert (trial["invocation"]["error"] is None) is (outcome == "REPLIED")
+    assert [one["code"] for one in trial["errors"]] == ([code] if code else [])
+    assert trial["decisions"] == []
+
+
+def test_one_failure_among_several_messages_is_enough(tmp_path: Path, message: Path) -> None:
+    other = write(tmp_path / "mail" / "other.eml", MESSAGE.replace(b"Hello", b"Other"))
+    folder = folder_of(
+        tmp_path, "def handler(event, context):\n  assert event['subject'] == 'Other'\n  return {'actions': []}"
+    )
+    failed, good = trials(folder, "--handler", "app.handler", "--message", message, "--message", other, status=1)
+    assert (failed["ok"], good["ok"]) == (False, True)
+    assert [one["action"] for one in good["decisions"]] == ["DEFAULT", "DEFAULT"]
+
+
+def test_requirements_and_the_runtime_are_there_as_in_the_deployed_code(
+    tmp_path: Path, message: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    package = tmp_path / "package"
+    write(package / "pyproject.toml", '[project]\nname = "wanted"\nversion = "1"\n')
+    write(package / "wanted.py", "WORD = 'installed'\n")
+    folder = folder_of(
+        tmp_path,
+        "import wanted, workmail_flow, workmail_runtime\nprint(wanted.WORD)\n" + DEFAULT,
+        requirements__txt="../package\n",
+    )
+    (trial,) = trials("handler", "--handler", "app.handler", "--message", message)
+    assert trial["log"] == "installed\n"
+    assert sorted(path.name for path in folder.iterdir()) == ["app.py", "requirements.txt"]
+
+
+def test_requirements_that_cannot_be_had_end_with_what_uv_says(tmp_path: Path, message: Path) -> None:
+    folder = folder_of(tmp_path, DEFAULT, requirements__txt="./not-there\n")
+    result = run(folder, "--handler", "app.handler", "--message", message)
+    assert result.exit_code == 1
+    assert "requirements.txt: uv could not install it" in result.stderr
+
+
+@pytest.mark.fact("E1", "R2")
+def test_the_envelope_and_the_direction_can_be_given(tmp_path: Path) -> None:
+    bare = write(tmp_path / "bare.eml", BARE)
+    folder = folder_of(tmp_path, DEFAULT)
+    (trial,) = trials(folder, "--handler", "app.handler", "--message", bare)
+    assert trial["event"]["envelope"]["mailFrom"]["address"] == "sender@example.com"
+    assert trial["event"]["envelope"]["recipients"] == [{"address": "recipient@example.com"}]
+    (trial,) = trials(
+        *(folder, "--handler", "app.handler", "--message", bare, "--direction", "outbound"),
+        *("--mail-from", "me@example.com", "--rcpt", "one@example.net", "--rcpt", "two@example.net"),
+    )
+    assert trial["event"]["flowDirection"] == "OUTBOUND"
+    assert trial["event"]["envelope"]["mailFrom"]["address"] == "me@example.com"
+    assert [one["recipient"] for one in trial["decisions"]] == ["one@example.net", "two@example.net"]
+
+
+def test_every_wrong_argument_is_told_before_anything_starts(tmp_path: Path, message: Path) -> None:
+    folder = folder_of(tmp_path, DEFAULT)
+    result = run(
+        *(folder, "--handler", "app.handle", "--direction", "up", "--run", "later", "--env", "NAME", "--env", "1=2"),
+        *("--env", "AWS_REGION=eu-west-1", "--message", message, "--message", tmp_path / "none.eml"),
+        *("--message", write(tmp_path / "empty.eml", b"\n"), "--mail-from", "me", "--rcpt", "a b@example.com"),
+        *("--out", message.parent),
+    )
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    for part in (
+        "app.py has no 'handle'; it has handler",
+        "--direction: found 'up'",
+        "--run: found 'later'",
+        "--env: found 'NAME'",
+        "--env: found '1=2'",
+        "--env: AWS_REGION is Lambda's own",
+        "none.eml cannot be read: No such file",
+        "empty.eml is empty",
+        "--mail-from: found 'me'",
+        "--rcpt: found 'a b@example.com'",
+        "hello.eml is the message itself",
+    ):
+        assert part in result.stderr
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [
+        ("handler", "allowed is MODULE.FUNCTION"),
+        ("other.handler", "needs other.py in"),
+        ("app.missing", "has no 'missing'"),
+    ],
+)
+def test_a_handler_that_is_not_there(tmp_path: Path, message: Path, handler: str, said: str) -> None:
+    result = run(folder_of(tmp_path, DEFAULT), "--handler", handler, "--message", message)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path, message: Path) -> None:
+    result = run(tmp_path / "nowhere", "--handler", "app.handler", "--message", message)
+    assert result.exit_code == 2
+    assert "nowhere, which is not there" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        "def _make(): return lambda event, context: {'actions': []}\nhandler = _make()",
+        "from inner import handler",
+        "from inner import *",
+        "try:\n  from inner import handler\nexcept ImportError:\n  handler = None",
+    ],
+)
+def test_handlers_are_found_however_they_are_bound(tmp_path: Path, message: Path, app: str) -> None:
+    folder = folder_of(tmp_path, app, inner__py="def handler(event, context): return {'actions': []}")
+    assert run(folder, "--handler", "app.handler", "--message", message).exit_code == 0
+
+
+def test_the_documentation_shows_true_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = HELLO_WORLD.parents[1]
+    shown = (root / "docs" / "try.md").read_text(encoding="utf-8").partition("```console\n$ ")[2].partition("```")[0]
+    command, _, output = shown.replace("\\\n", " ").partition("\n")
+    monkeypatch.chdir(root)
+    arguments = [tmp_path / "edited" if word == "edited" else word for word in shlex.split(command)]
+    result = run(*arguments[2:])
+    assert result.exit_code == 0
+    assert _without_chance(result.stdout.replace(f"{tmp_path}/", "")) == _without_chance(output)
+
+
+def _without_chance(output: str) -> str:
+    """Leave out what differs from run to run: ids, and times."""
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+ ms", "#", output).strip()

@@ -1,0 +1,67 @@
+"""Killed at any moment and started again, nothing is lost, nothing is delivered twice, the invocation id stays."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from tests.local.server.kill_run import kill_run
+from workmail_local.server.process import Daemon
+from workmail_local.store.journal import Batch
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+
+@pytest.mark.fact("E7")
+def test_killed_at_random_points_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    result = kill_run(tmp_path, messages=100, kills=8, seed=20261121)
+    assert (result.lost, result.doubled, result.changed_ids) == (0, 0, 0)
+    assert result.interrupted, "no kill met a running function: the test has to kill more often"
+
+
+def test_a_mail_reader_that_moved_a_message_meanwhile_gets_it_once(tmp_path: Path) -> None:
+    from workmail_local.mail.mailboxes import INBOX, Mailboxes
+    from workmail_local.store.journal import Batch
+
+    content = tmp_path / "content.eml"
+    content.write_bytes(b"x")
+    batch = Batch(None)  # type: ignore[arg-type]
+    where: dict[str, Any] = {"address": "Bob@Example.com", "folder": INBOX, "name": "1.a.workmail"}
+    first = Mailboxes(tmp_path).deliver(batch, content, **where, again=False)
+    read = tmp_path / "mailboxes/bob@example.com/inbox/cur/1.a.workmail:2,S"
+    (tmp_path / first).rename(read)
+    again = Mailboxes(tmp_path).deliver(batch, content, **where, again=True)
+    assert tmp_path / again == read
+    assert [path.name for path in tmp_path.glob("mailboxes/*/inbox/new/*")] == []
+
+
+def test_what_another_process_left_as_daemon_json_counts_for_nothing(tmp_path: Path) -> None:
+    stale = {"pid": os.getpid(), "api": "http://127.0.0.1:9"}
+    (tmp_path / "daemon.json").write_text(json.dumps(stale))
+    daemon, started = Daemon.start(tmp_path)
+    try:
+        assert started
+        assert daemon.pid != os.getpid()
+        again, started_again = Daemon.start(tmp_path)
+        assert (again.pid, started_again) == (daemon.pid, False)
+        assert (tmp_path / "daemon.json").stat().st_mode & 0o077 == 0
+    finally:
+        daemon.stop()
+    assert not (tmp_path / "daemon.json").exists()
+
+
+def test_what_a_full_disk_did_not_take_does_not_keep_it_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    batch = Batch(cast("sqlite3.Connection", None))
+    with pytest.raises(OSError, match="No space left"):
+        batch.write_file(tmp_path / "content.eml", b"x" * 100)
+    assert list(tmp_path.iterdir()) == []

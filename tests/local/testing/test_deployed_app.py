@@ -1,0 +1,32 @@
+"""The whole path: an example's stack through the real CDK CLI, real messages through its rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workmail_local.testing.workmail_local import WorkMailLocal
+
+pytestmark = pytest.mark.xdist_group("deployed-app")
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "hello_world"
+
+
+@pytest.mark.fact("L4", "C1", "C3", "R1", "R4")
+def test_the_deployed_rule_decides_with_the_deployed_rights_after_a_restart_as_well(tmp_path: Path) -> None:
+    with WorkMailLocal.running(tmp_path) as local:
+        local.deploy_app(EXAMPLE)
+        plain = local.send(EXAMPLE / "messages" / "plain.eml")
+        rules = local.daemon.client.get("/v1/rules")
+    assert plain.succeeded, plain.attempts
+    assert plain.actions == {
+        "alice@example.com": "DEFAULT",
+        "bob@example.com": "DEFAULT",
+        "no-reply@example.com": "DROP",
+    }
+    with WorkMailLocal.running(tmp_path) as local:
+        assert local.daemon.client.get("/v1/rules") == rules
+        attachment = local.send(EXAMPLE / "messages" / "attachment.eml")
+        assert (attachment.succeeded, set(attachment.actions.values())) == (True, {"BOUNCE"})
+        assert "We take no programs by mail" in local.outbound()[0].get_body(("plain",)).get_content()

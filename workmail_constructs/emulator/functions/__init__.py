@@ -1,7 +1,0 @@
-"""Lambda functions run on this machine: deployed code under AWS's own Lambda Runtime Interface Client."""
-
-from workmail_constructs.emulator.functions.function_host import FunctionHost
-from workmail_constructs.emulator.functions.function_spec import FunctionSpec, UnsupportedRuntimeError
-from workmail_constructs.emulator.functions.invocation import Invocation, Outcome
-
-__all__ = ["FunctionHost", "FunctionSpec", "Invocation", "Outcome", "UnsupportedRuntimeError"]

@@ -1,0 +1,216 @@
+"""Runs the real CDK CLI in the user's app, against the loopback endpoint only."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from workmail_local.aws.loopback import (
+    DUMMY_ACCESS_KEY_ID,
+    DUMMY_SECRET_ACCESS_KEY,
+    local_environment,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_MANIFEST = "manifest.json"
+
+
+class CdkError(Exception):
+    """The CDK CLI cannot be run; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CdkApp:
+    """A CDK app to run.
+
+    Attributes:
+        folder: Working directory of the CDK CLI.
+        command: What to pass as the CLI's `--app`; None leaves it to the folder's `cdk.json`.
+        assembly: Where the synthesized templates are.
+    """
+
+    folder: Path
+    command: str | None
+    assembly: Path
+
+    @classmethod
+    def find(cls, app: str | None, *, output: Path) -> CdkApp:
+        """Find the app: a folder with a `cdk.json`, a folder with a synthesized cloud assembly, or a command.
+
+        Args:
+            app: As given by the user; None is the working directory.
+            output: Folder to synthesize to.
+
+        Raises:
+            CdkError: There is no app.
+        """
+        folder = Path(app or ".")
+        if not folder.is_dir():
+            if app is None or " " not in app.strip():
+                raise CdkError(
+                    f"--app {app}: there is no such folder, and a command to run an app has more than a word"
+                )
+            return cls(folder=Path.cwd(), command=app, assembly=output)
+        if (folder / "cdk.json").is_file():
+            return cls(folder=folder, command=None, assembly=output)
+        if (folder / _MANIFEST).is_file():
+            return cls(folder=Path.cwd(), command=str(folder), assembly=folder)
+        raise CdkError(
+            f"{folder.absolute()} holds neither a cdk.json nor a synthesized app ({_MANIFEST}): "
+            "run this in your app's folder, or name it with --app DIR"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynthesizedStack:
+    """A stack of the synthesized app.
+
+    Attributes:
+        identifier: How the CDK CLI names it, which is its path in the construct tree.
+        region: None if the stack is environment-agnostic.
+    """
+
+    identifier: str
+    name: str
+    region: str | None
+    template: dict[str, Any]
+    dependencies: tuple[str, ...]
+
+
+def run_cdk(app: CdkApp, arguments: Sequence[str], *, endpoint: str, region: str, output: IO[str] = sys.stderr) -> int:
+    """Run the CDK CLI and return its exit status; what it says goes to `output` as it says it.
+
+    Args:
+        app: The app.
+        arguments: The CLI's command and its options.
+        endpoint: The loopback endpoint, `http://localhost:PORT`.
+        region: Region of environment-agnostic stacks.
+        output: A file of the operating system.
+
+    Raises:
+        CdkError: The CLI or Node.js is not found.
+        NotLoopbackError: An endpoint is not on this machine; nothing has been run.
+    """
+    with tempfile.TemporaryDirectory(prefix="workmail-flow-") as folder:
+        config = Path(folder) / "config"
+        config.write_text(_dummy_profiles(app.folder))
+        environment = local_environment(endpoint=endpoint, region=region, config_file=str(config))
+        environment |= {
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            # Which Node.js will be needed one day is nothing to be told at every local deployment.
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+            "NODE_NO_WARNINGS": "1",
+            "PATH": _path_of_app(app.folder, environment),
+        }
+        command = [find_cdk_cli(app.folder, environment["PATH"]), *arguments, "--no-notices", "--no-version-reporting"]
+        if app.command is not None:
+            command += ["--app", app.command]
+        if app.command is None or app.assembly != Path(app.command):
+            command += ["--output", str(app.assembly.absolute())]
+        sys.stderr.flush()
+        return subprocess.run(
+            command, cwd=app.folder, env=environment, stdout=output, stderr=output, check=False
+        ).returncode
+
+
+def find_cdk_cli(folder: Path, path: str) -> str:
+    """Find the CDK CLI: `node_modules/.bin/cdk` of the folder or one above it, else on the path.
+
+    Raises:
+        CdkError: It, or Node.js that runs it, is not there.
+    """
+    if shutil.which("node", path=path) is None:
+        raise CdkError(
+            "Node.js was not found on PATH; the CDK CLI needs it: install Node.js 20 or newer, then try again"
+        )
+    absolute = folder.absolute()
+    for parent in (absolute, *absolute.parents):
+        local = parent / "node_modules" / ".bin" / "cdk"
+        if local.exists():
+            return str(local)
+    found = shutil.which("cdk", path=path)
+    if found is None:
+        raise CdkError(
+            f"The CDK CLI was found neither in node_modules/.bin of {absolute} and the folders above it nor on PATH: "
+            "run npm install --save-dev aws-cdk there, or npm install --global aws-cdk"
+        )
+    return found
+
+
+def synthesized_stacks(assembly: Path) -> tuple[SynthesizedStack, ...]:
+    """The stacks of a cloud assembly, those of its stages included, in the order of the manifest."""
+    manifest = json.loads((assembly / _MANIFEST).read_text())
+    stacks: list[SynthesizedStack] = []
+    for identifier, artifact in manifest["artifacts"].items():
+        properties = artifact.get("properties", {})
+        if artifact["type"] == "cdk:cloud-assembly":
+            stacks += synthesized_stacks(assembly / properties["directoryName"])
+        elif artifact["type"] == "aws:cloudformation:stack":
+            region = artifact["environment"].rpartition("/")[2]
+            stacks.append(
+                SynthesizedStack(
+                    identifier=artifact.get("displayName", identifier),
+                    name=properties.get("stackName", identifier),
+                    region=None if region == "unknown-region" else region,
+                    template=json.loads((assembly / properties["templateFile"]).read_text()),
+                    dependencies=tuple(artifact.get("dependencies", ())),
+                )
+            )
+    return tuple(stacks)
+
+
+def selected_stacks(
+    stacks: Sequence[SynthesizedStack], patterns: Iterable[str], *, with_dependencies: bool
+) -> tuple[SynthesizedStack, ...]:
+    """The stacks that the CDK CLI selects for these patterns, which are all of them for none.
+
+    Args:
+        stacks: Of the app.
+        patterns: Names or identifiers, with `*`.
+        with_dependencies: Whether the stacks that the selected ones depend on are selected too.
+    """
+    patterns = tuple(patterns)
+    if not patterns:
+        return tuple(stacks)
+    chosen = {
+        stack.identifier
+        for stack in stacks
+        for pattern in patterns
+        if fnmatchcase(stack.identifier, pattern) or fnmatchcase(stack.name, pattern)
+    }
+    while with_dependencies:
+        wanted = {name for stack in stacks if stack.identifier in chosen for name in stack.dependencies}
+        more = {stack.identifier for stack in stacks if {stack.identifier, stack.name} & wanted} - chosen
+        if not more:
+            break
+        chosen |= more
+    return tuple(stack for stack in stacks if stack.identifier in chosen)
+
+
+def _path_of_app(folder: Path, environment: dict[str, str]) -> str:
+    # `python3 app.py` of a cdk.json means the app's own environment: the activated one, one in the app's folder, or
+    # the one this command is installed in.
+    path = environment.get("PATH", os.defpath)
+    if "VIRTUAL_ENV" in environment:
+        return path
+    own = folder.absolute() / ".venv" / "bin"
+    return os.pathsep.join([str(own if own.is_dir() else Path(sys.executable).parent), path])
+
+
+def _dummy_profiles(folder: Path) -> str:
+    # A cdk.json may name a profile, which the CLI then insists on.
+    settings = folder / "cdk.json"
+    profile = json.loads(settings.read_text()).get("profile") if settings.is_file() else None
+    keys = f"aws_access_key_id = {DUMMY_ACCESS_KEY_ID}\naws_secret_access_key = {DUMMY_SECRET_ACCESS_KEY}\n"
+    sections = ["[default]"] if profile is None else ["[default]", f"[{profile}]", f"[profile {profile}]"]
+    return "".join(f"{section}\n{keys}" for section in sections)

@@ -1,0 +1,282 @@
+"""Lambda's resources: moto forgets half of a function's properties and knows no alias or invoke configuration."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from moto.awslambda.exceptions import UnknownEventConfig, UnknownFunctionException, UnknownPolicyException
+from moto.awslambda.models import LambdaFunction
+from moto.awslambda.utils import get_backend
+from moto.iam.exceptions import NotFoundException
+from moto.iam.models import iam_backends
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from workmail_local.aws.cloudformation.provider import ResourceRequest
+
+_INTEGERS = ("MemorySize", "Timeout", "ReservedConcurrentExecutions")
+# Properties that name what moto would look for and not find (subnets, external layers), or cannot hold.
+_UNSUPPORTED = ("Layers", "VpcConfig", "Tags")
+
+
+class DeployableFunction(LambdaFunction):
+    """moto's function with the properties that moto forgets.
+
+    Attributes:
+        declared: Properties of the template, resolved.
+    """
+
+    declared: Mapping[str, Any]
+
+
+class FunctionProvider:
+    """`AWS::Lambda::Function`, with all properties; published versions stay when it is updated."""
+
+    real = True
+
+    def create(self, request: ResourceRequest) -> DeployableFunction:
+        """Make the function."""
+        function = _function(request)
+        get_backend(request.account, request.region)._lambdas.put_function(function)  # noqa: SLF001
+        return function
+
+    def update(self, request: ResourceRequest, existing: DeployableFunction) -> DeployableFunction:
+        """Put a function of the new properties in place of the existing one's latest version."""
+        function = _function(request)
+        function.policy = existing.policy
+        function.event_invoke_config = existing.event_invoke_config
+        function.code_or_config_updated = True
+        get_backend(request.account, request.region)._lambdas.put_function(function)  # noqa: SLF001
+        return function
+
+    def delete(self, request: ResourceRequest, existing: DeployableFunction) -> None:
+        """Delete the function with its versions and aliases."""
+        get_backend(request.account, request.region).delete_function(existing.function_name)
+
+
+def _function(request: ResourceRequest) -> DeployableFunction:
+    declared = copy.deepcopy(request.properties)
+    spec = {name: copy.deepcopy(value) for name, value in declared.items() if name not in _UNSUPPORTED}
+    spec["FunctionName"] = request.name
+    for name in _INTEGERS:
+        if name in spec:
+            spec[name] = declared[name] = int(spec[name])
+    if "ZipFile" in spec["Code"]:
+        spec["Code"]["ZipFile"] = base64.b64encode(_inline_zip(spec["Code"]["ZipFile"], spec.get("Runtime", "")))
+    if "ImageUri" in spec["Code"]:
+        spec["PackageType"] = "Image"
+    _ensure_role(request, spec["Role"])
+    # To a type checker, moto's models are abstract and their constructors return something else.
+    function: DeployableFunction = cast("Any", DeployableFunction)(
+        account_id=request.account, spec=spec, region=request.region, version="$LATEST"
+    )
+    function.declared = declared
+    return function
+
+
+def _inline_zip(source: str, runtime: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        # A fixed time, so that the same source is the same code.
+        name = "index.js" if runtime.startswith("nodejs") else "index.py"
+        archive.writestr(zipfile.ZipInfo(name), source)
+    return content.getvalue()
+
+
+def _ensure_role(request: ResourceRequest, arn: str) -> None:
+    # A role made elsewhere (`Role.from_role_arn`) exists in the user's account, so it must not stop the deployment.
+    # It has no policies here; a request that needs one is denied and told so.
+    roles = iam_backends[request.account]["aws"]
+    try:
+        roles.get_role_by_arn(arn)
+    except NotFoundException:
+        roles.create_role(
+            role_name=arn.rpartition("/")[2],
+            assume_role_policy_document="{}",
+            path="/" + "".join(f"{part}/" for part in arn.partition(":role/")[2].split("/")[:-1]),
+            permissions_boundary=None,
+            description="",
+            tags=[],
+            max_session_duration="3600",
+        )
+
+
+@dataclass(slots=True)
+class PublishedVersion:
+    """A version of a function: Ref gives its ARN."""
+
+    physical_resource_id: str
+    version: str
+
+    def get_cfn_attribute(self, name: str) -> str:
+        """`Version` or `FunctionArn`."""
+        return self.version if name == "Version" else self.physical_resource_id
+
+
+class VersionProvider:
+    """`AWS::Lambda::Version`: moto's has no physical id, so that its Ref is nothing."""
+
+    real = True
+
+    def create(self, request: ResourceRequest) -> PublishedVersion:
+        """Publish the function as it is now."""
+        backend = get_backend(request.account, request.region)
+        published = backend.publish_version(request.properties["FunctionName"])
+        if published is None:
+            raise UnknownFunctionException(request.properties["FunctionName"])
+        return PublishedVersion(published.function_arn, str(published.version))
+
+    def update(self, request: ResourceRequest, existing: PublishedVersion) -> PublishedVersion:
+        """A version never changes."""
+        return existing
+
+    def delete(self, request: ResourceRequest, existing: PublishedVersion) -> None:
+        """Keep it until the function goes: moto would give its number to the next version."""
+
+
+@dataclass(slots=True)
+class PublishedLayer:
+    """A version of a layer: Ref and `LayerVersionArn` give its ARN; in moto, Ref gives the layer's name."""
+
+    physical_resource_id: str
+
+    def get_cfn_attribute(self, name: str) -> str:
+        """The version's ARN."""
+        return self.physical_resource_id
+
+
+class LayerVersionProvider:
+    """`AWS::Lambda::LayerVersion`; every change is a new version, as AWS has it."""
+
+    real = True
+
+    def create(self, request: ResourceRequest) -> PublishedLayer:
+        """Publish the version."""
+        spec = {**copy.deepcopy(request.properties), "LayerName": request.name}
+        layer = get_backend(request.account, request.region).publish_layer_version(spec)
+        return PublishedLayer(layer.arn)
+
+    def update(self, request: ResourceRequest, existing: PublishedLayer) -> PublishedLayer:
+        """Publish another version; the engine hands its ARN to whatever refers to the layer."""
+        return self.create(request)
+
+    def delete(self, request: ResourceRequest, existing: PublishedLayer) -> None:
+        """Keep it: functions published with it go on using it, and moto would give its number to the next version."""
+
+
+@dataclass(slots=True)
+class AliasResource:
+    """An alias: Ref and `AliasArn` give its ARN."""
+
+    physical_resource_id: str
+    function: str
+    name: str
+
+    def get_cfn_attribute(self, name: str) -> str:
+        """The alias' ARN."""
+        return self.physical_resource_id
+
+
+class AliasProvider:
+    """`AWS::Lambda::Alias`."""
+
+    real = True
+
+    def create(self, request: ResourceRequest) -> AliasResource:
+        """Point a name at a version."""
+        properties = request.properties
+        alias = get_backend(request.account, request.region).create_alias(
+            properties["Name"],
+            properties["FunctionName"],
+            str(properties["FunctionVersion"]),
+            properties.get("Description", ""),
+            properties.get("RoutingConfig", ""),
+        )
+        return AliasResource(alias.arn, properties["FunctionName"], properties["Name"])
+
+    def update(self, request: ResourceRequest, existing: AliasResource) -> AliasResource:
+        """Point the name at another version."""
+        self.delete(request, existing)
+        return self.create(request)
+
+    def delete(self, request: ResourceRequest, existing: AliasResource) -> None:
+        """Delete the alias; it goes with its function too."""
+        try:
+            get_backend(request.account, request.region).delete_alias(existing.name, existing.function)
+        except UnknownFunctionException:
+            return
+
+
+@dataclass(slots=True)
+class FunctionSetting:
+    """Something put on a function: a permission or an invoke configuration."""
+
+    physical_resource_id: str
+    function: str
+
+    def get_cfn_attribute(self, name: str) -> str:
+        """The id, which is the only attribute."""
+        return self.physical_resource_id
+
+
+class PermissionProvider:
+    """`AWS::Lambda::Permission`: moto's cannot be deleted, and an update adds another statement."""
+
+    real = True
+
+    def create(self, request: ResourceRequest) -> FunctionSetting:
+        """Add the statement to the function's policy."""
+        function = request.properties["FunctionName"]
+        statement = {**request.properties, "StatementId": request.name}
+        get_backend(request.account, request.region).get_function(function).policy.add_statement(
+            raw=json.dumps(statement)
+        )
+        return FunctionSetting(request.name, function)
+
+    def update(self, request: ResourceRequest, existing: FunctionSetting) -> FunctionSetting:
+        """Replace the statement."""
+        self.delete(request, existing)
+        return self.create(request)
+
+    def delete(self, request: ResourceRequest, existing: FunctionSetting) -> None:
+        """Remove the statement; it goes with its function too."""
+        try:
+            function = get_backend(request.account, request.region).get_function(existing.function)
+            function.policy.del_statement(existing.physical_resource_id)
+        except (UnknownFunctionException, UnknownPolicyException):
+            return
+
+
+class EventInvokeConfigProvider:
+    """`AWS::Lambda::EventInvokeConfig`."""
+
+    real = True
+
+    def create(self, request: ResourceRequest) -> FunctionSetting:
+        """Set retries and destinations of asynchronous invocations."""
+        function = request.properties["FunctionName"]
+        config = {name: value for name, value in request.properties.items() if name != "FunctionName"}
+        for name in ("MaximumRetryAttempts", "MaximumEventAgeInSeconds"):
+            if name in config:
+                config[name] = int(config[name])
+        get_backend(request.account, request.region).put_function_event_invoke_config(function, config)
+        return FunctionSetting(request.name, function)
+
+    def update(self, request: ResourceRequest, existing: FunctionSetting) -> FunctionSetting:
+        """Replace the configuration."""
+        self.delete(request, existing)
+        return self.create(request)
+
+    def delete(self, request: ResourceRequest, existing: FunctionSetting) -> None:
+        """Remove the configuration; it goes with its function too."""
+        try:
+            get_backend(request.account, request.region).delete_function_event_invoke_config(existing.function)
+        except (UnknownFunctionException, UnknownEventConfig):
+            return

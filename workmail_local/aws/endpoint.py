@@ -1,0 +1,92 @@
+"""Serves moto on loopback, with our CloudFormation and what `cdk bootstrap` makes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
+
+from workmail_local.aws import bootstrap
+from workmail_local.aws.cloudformation import stacks
+from workmail_local.aws.function_access import FunctionAccess
+from workmail_local.aws.function_identities import FunctionIdentities
+from workmail_local.aws.saved_deployments import SavedDeployments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+
+class Endpoint:
+    """The loopback AWS.
+
+    Attributes:
+        failures: Saved deployments that could not be deployed again, and why.
+    """
+
+    def __init__(self, *, state: Path | None, region: str, account: str, port: int = 0) -> None:
+        identities = FunctionIdentities(account)
+        identities.install()
+        saved = SavedDeployments(state, identities)
+        stacks.install(saved)
+        bootstrap.install()
+        bootstrap.bootstrap(account, region)
+        self.failures = saved.replay()
+        # A line for each request would bury what matters in the log.
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self._server = make_server(
+            "127.0.0.1",
+            port,
+            FunctionAccess(_UnknownOperations(DomainDispatcherApplication(_create_backend_app)), identities),
+            threaded=True,
+            request_handler=MotoRequestHandler,
+        )
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where the endpoint serves."""
+        return f"http://localhost:{self._server.server_port}"
+
+    def start(self) -> None:
+        """Serve from a thread that ends with the process."""
+        self._thread.start()
+
+
+def _create_backend_app(service: Any) -> Any:
+    app = create_backend_app(service)
+    # To the middleware below, past the framework's page for status 500.
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    return app
+
+
+class _UnknownOperations:
+    """WSGI middleware that refuses an operation moto lacks as AWS does an unknown one.
+
+    moto answers with status 500, at which every SDK tries again for half a minute.
+    """
+
+    def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
+        self._application = application
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        try:
+            return self._application(environ, start_response)
+        except NotImplementedError as error:
+            message = f"The local AWS (moto) cannot do this: {error}"
+        if "HTTP_X_AMZ_TARGET" in environ:
+            body, content_type = json.dumps({"__type": "UnknownOperationException", "message": message}), "json"
+        else:
+            error_xml = f"<Error><Code>InvalidAction</Code><Message>{escape(message)}</Message></Error>"
+            body, content_type = f"<ErrorResponse>{error_xml}</ErrorResponse>", "xml"
+        return Response(body, status=400, content_type=f"application/{content_type}")(environ, start_response)

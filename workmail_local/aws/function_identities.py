@@ -1,0 +1,77 @@
+"""Who a deployed function is to the local AWS: its account, its role and what the role may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from moto.iam import models
+
+from workmail_local.functions.credentials import access_key_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Statement = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionIdentity:
+    """What a function's access key stands for."""
+
+    account: str
+    role_arn: str
+
+
+class FunctionIdentities:
+    """Functions by the access key that the local WorkMail gives them.
+
+    Args:
+        account: Of requests signed with any other key that is not an assumed role's.
+    """
+
+    def __init__(self, account: str) -> None:
+        self._default_account = account
+        self._by_key: dict[str, FunctionIdentity] = {}
+        self._snapshots: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+
+    def take(self, snapshot: Mapping[str, Any]) -> None:
+        """Take over a stack's functions and policies as its snapshot holds them."""
+        self._snapshots[snapshot["account"], snapshot["region"], snapshot["stack"]] = snapshot
+        for function in snapshot["functions"]:
+            identity = FunctionIdentity(snapshot["account"], function["role_arn"])
+            self._by_key[access_key_id(function["arn"])] = identity
+
+    def drop(self, account: str, region: str, stack: str) -> None:
+        """Forget the policies of a stack that is gone."""
+        self._snapshots.pop((account, region, stack), None)
+
+    def of_key(self, access_key: str) -> FunctionIdentity | None:
+        """The function that signs with this key."""
+        return self._by_key.get(access_key)
+
+    def role_statements(self, role_arn: str) -> tuple[Statement, ...]:
+        """Every statement of a role's policies."""
+        return self._statements("role_policies", role_arn)
+
+    def bucket_statements(self, bucket: str) -> tuple[Statement, ...]:
+        """Every statement of a bucket's policy."""
+        return self._statements("bucket_policies", bucket)
+
+    def account_of_key(self, access_key: str) -> str:
+        """The account that requests signed with this key act in: a function's own, or that of an assumed role."""
+        identity = self._by_key.get(access_key)
+        if identity is not None:
+            return identity.account
+        for account, backends in list(models.iam_backends.items()):
+            if access_key in backends["aws"].access_keys:
+                return account
+        return self._default_account
+
+    def install(self) -> None:
+        """Have moto ask here for accounts; its own default account is a constant."""
+        models.get_account_id_from = self.account_of_key
+
+    def _statements(self, kind: str, name: str) -> tuple[Statement, ...]:
+        snapshots = list(self._snapshots.values())
+        return tuple(statement for snapshot in snapshots for statement in snapshot[kind].get(name, ()))

@@ -1,0 +1,89 @@
+"""What Lambda sends to a function's on-failure destination when an asynchronous invocation is given up."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from workmail_local.records import Attempt
+
+
+def failure_record(
+    *, function_arn: str, event: dict[str, Any], attempt: Attempt, invocations: int, condition: str, now: float
+) -> dict[str, Any]:
+    """Return the invocation record, in the form AWS documents for destinations.
+
+    Args:
+        function_arn: Of the function, alias or version that was invoked.
+        event: What it was invoked with.
+        attempt: The last attempt.
+        invocations: How often it was invoked.
+        condition: `RetriesExhausted` or `EventAgeExceeded`.
+        now: Seconds since the epoch.
+    """
+    qualified = function_arn.count(":") > 6
+    version = function_arn.rpartition(":")[2] if qualified else "$LATEST"
+    timestamp = datetime.fromtimestamp(now, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {
+        "version": "1.0",
+        "timestamp": timestamp,
+        "requestContext": {
+            "requestId": attempt.request_id,
+            "functionArn": function_arn if qualified else f"{function_arn}:$LATEST",
+            "condition": condition,
+            "approximateInvokeCount": invocations,
+        },
+        "requestPayload": event,
+        "responseContext": {"statusCode": 200, "executedVersion": version, "functionError": "Unhandled"},
+        "responsePayload": {"errorType": attempt.error_type, "errorMessage": attempt.error},
+    }
+
+
+class Destinations:
+    """Sends records to queues and topics of the loopback AWS endpoint."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint.rstrip("/")
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, arn: str, record: dict[str, Any]) -> str | None:
+        """Send a record to an SQS queue or an SNS topic; return what prevented it, or None."""
+        _, _, service, region, account, name = arn.split(":", 5)
+        body = json.dumps(record)
+        if service == "sqs":
+            url = f"{self._endpoint}/{account}/{name}"
+            form = {"Action": "SendMessage", "QueueUrl": url, "MessageBody": body, "Version": "2012-11-05"}
+        elif service == "sns":
+            form = {"Action": "Publish", "TopicArn": arn, "Message": body, "Version": "2010-03-31"}
+        else:
+            return f"a destination of service {service} does nothing here; queues and topics do"
+        return await self._call(service, region, account, form)
+
+    async def make_queue(self, arn: str) -> str | None:
+        """Make an SQS queue, unless it is there; return what prevented it, or None."""
+        _, _, service, region, account, name = arn.split(":", 5)
+        form = {"Action": "CreateQueue", "QueueName": name, "Version": "2012-11-05"}
+        return await self._call(service, region, account, form)
+
+    async def _call(self, service: str, region: str, account: str, form: dict[str, str]) -> str | None:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(trust_env=False)
+        # moto asks for a credential's scope and account, and verifies no signature.
+        scope = f"{account}/20260101/{region}/{service}/aws4_request"
+        headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
+        try:
+            async with self._session.post(f"{self._endpoint}/", data=form, headers=headers) as response:
+                if response.status == 200:
+                    return None
+                return f"{service} answered {response.status}"
+        except aiohttp.ClientError as error:
+            return f"{service} did not answer: {error}"
+
+    async def close(self) -> None:
+        """Close its connections."""
+        if self._session is not None:
+            await self._session.close()

@@ -1,0 +1,430 @@
+"""The email flow: who gets which rule, what its function answers, what follows for whom."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sqlite3
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from workmail_flow import limits
+from workmail_flow.address import address_key
+from workmail_flow.assumptions import conversation, from_for_rules, retry_delay_s
+from workmail_flow.reply import judge_reply
+from workmail_flow.vocabulary import FlowDirection, RuleAction
+from workmail_local.email_flow.destinations import failure_record
+from workmail_local.email_flow.invoker import CannotRunError, Invoker
+from workmail_local.event import MessageHead
+from workmail_local.mail.front_door import Refusal, envelope_address_problem, is_spam, refuse
+from workmail_local.records import (
+    Attempt,
+    AttemptOutcome,
+    Delivery,
+    Flow,
+    Message,
+    Outcome,
+    Run,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from workmail_flow.rules import FlowRule
+    from workmail_local.clock import Clock
+    from workmail_local.deployed import Deployed, Organization
+    from workmail_local.email_flow.destinations import Destinations
+    from workmail_local.mail.delivery import PostOffice
+    from workmail_local.store.journal import Batch
+    from workmail_local.store.store import Store
+
+_log = logging.getLogger(__name__)
+
+ASYNCHRONOUS_RETRIES_S = (60.0, 120.0)
+"""How long Lambda waits before it invokes an asynchronous function again after an error (its Developer Guide)."""
+
+EVENT_AGE_S = 6 * 3600.0
+"""How long Lambda keeps a throttled asynchronous event (AWS Lambda Developer Guide)."""
+
+_AFTER_OUR_FAULT_S = 5.0
+
+_LARGE_BYTES = 1024 * 1024
+"""From here on a message is looked through in a thread of its own, so that others do not wait for it."""
+
+_NO_ORGANIZATION = Refusal(550, "5.7.1", "no deployed organization has this domain (E4)")
+
+
+class RefusedError(Exception):
+    """The message was not accepted; nothing of it is kept."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A message before it is accepted.
+
+    Args:
+        source: How it came: `smtp`, `submission`, `api`, or `replay of ID`.
+        mail_from: Envelope sender; "" for the null reverse-path.
+    """
+
+    source: str
+    direction: FlowDirection
+    mail_from: str
+    recipients: Sequence[str]
+    content: bytes
+
+
+class Engine:
+    """Takes messages and sees every flow through to its end, over restarts.
+
+    Args:
+        store: Keeps them.
+        post_office: Delivers.
+        invoker: Runs functions.
+        destinations: Take what asynchronous functions failed on.
+        deployed: Returns what is deployed now.
+        clock: Waits between attempts.
+        publish: Told of everything that happens, for whoever watches.
+        concurrency: Invocations at a time; further ones are not attempts yet.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        post_office: PostOffice,
+        invoker: Invoker,
+        destinations: Destinations,
+        deployed: Callable[[], Deployed],
+        clock: Clock,
+        publish: Callable[[dict[str, Any]], None],
+        concurrency: int = 8,
+    ) -> None:
+        self._store = store
+        self._post_office = post_office
+        self._invoker = invoker
+        self._destinations = destinations
+        self._deployed = deployed
+        self._clock = clock
+        self._publish = publish
+        self._slots = asyncio.Semaphore(concurrency)
+        self._active: dict[str, tuple[Flow, asyncio.Task[None]]] = {}
+
+    def refuse_recipient(self, direction: FlowDirection, recipient: str) -> Refusal | None:
+        """Return why a recipient is not taken: inbound only those of an organization's domains are (E4)."""
+        if problem := envelope_address_problem(recipient):
+            return Refusal(553, "5.1.3", f"the recipient's address {problem}")
+        if direction is FlowDirection.INBOUND and self._deployed().organization_of(recipient) is None:
+            return _NO_ORGANIZATION
+        return None
+
+    def refuse_sender(self, direction: FlowDirection, mail_from: str) -> Refusal | None:
+        """Return why a sender is not taken: outbound only those of an organization's domains are."""
+        if mail_from and (problem := envelope_address_problem(mail_from)):
+            return Refusal(553, "5.1.7", f"the sender's address {problem}")
+        if direction is FlowDirection.OUTBOUND and self._deployed().organization_of(mail_from) is None:
+            return Refusal(550, "5.7.1", "no deployed organization has the sender's domain")
+        return None
+
+    async def accept(self, submission: Submission) -> Message:
+        """Take a message: when this returns it is on disk, and on its way.
+
+        Raises:
+            RefusedError: It is not accepted (E4, F15, F16).
+        """
+        recipients = tuple({address_key(one): one for one in submission.recipients}.values())
+        refusal = self.refuse_sender(submission.direction, submission.mail_from) or next(
+            filter(None, (self.refuse_recipient(submission.direction, one) for one in recipients)), None
+        )
+        if refusal is None and len(submission.content) < _LARGE_BYTES:
+            refusal = refuse(submission.content, recipients=len(recipients))
+        elif refusal is None:
+            refusal = await asyncio.to_thread(refuse, submission.content, recipients=len(recipients))
+        if refusal is not None:
+            raise RefusedError(refusal)
+        message = Message(
+            id=str(uuid.uuid4()),
+            received_at=self._clock.now(),
+            source=submission.source,
+            direction=submission.direction,
+            mail_from=submission.mail_from,
+            recipients=recipients,
+            head=MessageHead.parse(submission.content),
+            size=len(submission.content),
+        )
+        flows = self._split(message, spam=is_spam(submission.content))
+        await self._store.accept(message, submission.content, [(flow, decided) for flow, decided in flows])
+        self._publish({"type": "accepted", "message": message.id})
+        for flow, _ in flows:
+            self._start(flow, again=False)
+        return message
+
+    def resume(self) -> int:
+        """Go on with everything that a stop or a kill left unfinished, or that was held; return how many flows."""
+        flows = [flow for flow in self._store.unfinished() if flow.id not in self._active]
+        for flow in flows:
+            self._start(flow, again=True)
+        return len(flows)
+
+    def in_flight(self) -> int:
+        """Return how many flows are on their way."""
+        return len(self._active)
+
+    async def wait(self, message_id: str | None = None, *, timeout_s: float | None = None) -> bool:
+        """Wait until a message, or every one, is done or held; return False if the time was over first."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while tasks := [
+                    task for flow, task in self._active.values() if message_id in (None, flow.message.id, flow.id)
+                ]:
+                    await asyncio.wait(tasks)
+        except TimeoutError:
+            return False
+        return True
+
+    async def stop(self) -> None:
+        """Stop where everything stands; `resume` goes on from there."""
+        tasks = [task for _, task in self._active.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Rules
+
+    def _split(self, message: Message, *, spam: bool) -> list[tuple[Flow, list[Outcome]]]:
+        """Return the message's flows, one a rule, with the outcomes of those that wait for no function (F8)."""
+        grouped: dict[tuple[str, str | None], list[str]] = {}
+        why: dict[tuple[str, str | None], dict[str, Any]] = {}
+        rules: dict[tuple[str, str | None], FlowRule | None] = {}
+        for recipient in message.recipients:
+            organization = self._organization(message, recipient)
+            decision = organization.rules.decide(
+                direction=message.direction,
+                sender=message.head.sender,
+                from_=from_for_rules(message.head.from_, message.mail_from),
+                recipient=recipient,
+            )
+            key = conversation(organization.organization_id, decision.rule.name if decision.rule else None)
+            grouped.setdefault(key, []).append(recipient)
+            rules[key] = decision.rule
+            why.setdefault(key, {})[recipient] = {
+                "reason": decision.reason,
+                "lost": [{"rule": lost.rule.name, "reason": lost.reason} for lost in decision.lost],
+            }
+        result = []
+        for position, (key, recipients) in enumerate(grouped.items()):
+            rule = rules[key]
+            runs = rule is not None and rule.action is RuleAction.RUN_LAMBDA
+            waits = runs and rule is not None and bool(rule.synchronous)
+            flow = Flow(
+                id=message.id if position == 0 else str(uuid.uuid4()),
+                message=message,
+                organization_id=key[0],
+                recipients=tuple(recipients),
+                rule=rule,
+                why=why[key],
+                delivery=Delivery.WAITING if waits else Delivery.DECIDED,
+                run=Run.PENDING if runs else Run.NONE,
+                spam=spam,
+            )
+            result.append((flow, [] if waits else _without_answer(flow)))
+        return result
+
+    def _organization(self, message: Message, recipient: str) -> Organization:
+        inbound = message.direction is FlowDirection.INBOUND
+        organization = self._deployed().organization_of(recipient if inbound else message.mail_from)
+        if organization is None:
+            raise RefusedError(_NO_ORGANIZATION)
+        return organization
+
+    # Flows
+
+    def _start(self, flow: Flow, *, again: bool) -> None:
+        task = asyncio.create_task(self._see_through(flow, again=again), name=f"flow {flow.id}")
+        self._active[flow.id] = (flow, task)
+        task.add_done_callback(lambda _: self._ended(flow, task))
+
+    def _ended(self, flow: Flow, task: asyncio.Task[None]) -> None:
+        self._active.pop(flow.id, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("flow %s ended with an error; a restart goes on with it", flow.id, exc_info=error)
+        self._publish({"type": "finished", "message": flow.message.id})
+
+    async def _see_through(self, flow: Flow, *, again: bool) -> None:
+        while True:
+            try:
+                if flow.delivery in (Delivery.WAITING, Delivery.HELD):
+                    await self._synchronous(flow)
+                else:
+                    await self._deliver(flow, again=again)
+                    if flow.run is Run.PENDING:
+                        await self._asynchronous(flow)
+            except CannotRunError as cannot:
+                flow.held_because = str(cannot)
+                await self._store.hold(flow, str(cannot))
+                if flow.delivery is Delivery.WAITING:
+                    flow.delivery = Delivery.HELD
+            except (OSError, sqlite3.Error) as error:  # a full disk, say: nothing accepted is given up for that
+                # Without the file of an OSError, whose path has an address in it.
+                reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else error
+                _log.error("flow %s: %s; trying again in %g s", flow.id, reason, _AFTER_OUR_FAULT_S)
+                await asyncio.sleep(_AFTER_OUR_FAULT_S)
+                again = True
+                continue
+            return
+
+    async def _synchronous(self, flow: Flow) -> None:
+        """Ask the function until it answers or the rule timeout is over (T1 to T3), then deliver."""
+        rule = flow.run_lambda_rule
+        timeout_s = (rule.rule_timeout_minutes or 0) * 60
+        while True:
+            attempt, outcomes = await self._ask(flow)
+            if outcomes is not None:
+                await self._settle(flow, outcomes, Run.SUCCEEDED, attempt)
+                return
+            flow.attempts = attempt.number
+            left_s = timeout_s - self._clock.age(flow.first_attempt_at or attempt.started_at)
+            if left_s <= 0:
+                await self._settle(flow, _fallback(flow, attempt), Run.FAILED, attempt)
+                return
+            await self._store.attempt_ended(flow, attempt)
+            self._publish({"type": "attempt", "message": flow.message.id})
+            await self._clock.sleep(retry_delay_s(flow.attempts, left_s))
+
+    async def _ask(self, flow: Flow) -> tuple[Attempt, list[Outcome] | None]:
+        """Invoke the function once; return the recipients' outcomes if its reply is valid."""
+        attempt = await self._attempt(flow, wait_s=limits.SYNCHRONOUS_LIMIT_SECONDS)
+        if attempt.outcome is not AttemptOutcome.REPLIED:
+            return attempt, None
+        payload = attempt.reply or b""
+        try:
+            reply = json.loads(payload)
+        except ValueError:
+            reply = payload.decode("utf-8", "replace")
+        organization = self._deployed().organizations.get(flow.organization_id)
+        verdict = judge_reply(
+            reply,
+            direction=flow.message.direction,
+            recipients=flow.recipients,
+            fallback=flow.run_lambda_rule.fallback or RuleAction.DEFAULT,
+            organization_domains=(organization.domains if organization else None) or None,
+            size=len(payload),
+        )
+        findings = (*attempt.findings, *(f"{one.path}: {one.message} [{one.code}]" for one in verdict.findings))
+        if not verdict.ok:
+            errors = "; ".join(f"{one.path}: {one.message}" for one in verdict.errors)
+            invalid = AttemptOutcome.INVALID_REPLY
+            return replace(attempt, outcome=invalid, error_type="InvalidReply", error=errors, findings=findings), None
+        outcomes = [
+            Outcome(one.recipient, one.action.value, one.reason, one.bounce_message, one.added)
+            for one in verdict.decisions
+        ]
+        return replace(attempt, findings=findings), outcomes
+
+    async def _attempt(self, flow: Flow, *, wait_s: float | None) -> Attempt:
+        async with self._slots:
+            started_at = self._clock.now()
+            if flow.first_attempt_at is None:
+                flow.first_attempt_at = started_at
+            self._store.attempt_started(flow, started_at)
+            try:
+                return await self._invoker.invoke(flow, started_at=started_at, wait_s=wait_s)
+            except CannotRunError:
+                self._store.attempt_withdrawn(flow, started_at)
+                raise
+
+    async def _settle(self, flow: Flow, outcomes: list[Outcome], run: Run, attempt: Attempt) -> None:
+        await self._store.decide(flow, outcomes, run=run, attempt=attempt)
+        flow.delivery = Delivery.DECIDED
+        flow.run = run
+        await self._deliver(flow, outcomes, again=False)
+
+    async def _deliver(self, flow: Flow, outcomes: list[Outcome] | None = None, *, again: bool) -> None:
+        if flow.delivery is Delivery.DONE:
+            return
+        decided = self._store.outcomes(flow.id) if outcomes is None else outcomes
+
+        def deliver(batch: Batch, content: Path) -> list[str | None]:
+            return self._post_office.deliver(batch, content, flow=flow, outcomes=decided, again=again)
+
+        await self._store.deliver(flow, deliver)
+        flow.delivery = Delivery.DONE
+        self._publish({"type": "delivered", "message": flow.message.id})
+
+    async def _asynchronous(self, flow: Flow) -> None:
+        """Run the function beside the delivery, as Lambda does: its failure touches no mail (T4, R10)."""
+        function = self._deployed().functions.get(flow.run_lambda_rule.function or "")
+        retries = ASYNCHRONOUS_RETRIES_S[: function.max_retries if function else 0]
+        failures = throttles = 0
+        while True:
+            attempt = await self._attempt(flow, wait_s=None)
+            if attempt.outcome is AttemptOutcome.REPLIED:
+                await self._finish(flow, Run.SUCCEEDED, attempt)
+                return
+            flow.attempts = attempt.number
+            if attempt.outcome is AttemptOutcome.NOT_PERMITTED:
+                # Lambda has not taken the event, so it is not Lambda that retries or tells a destination.
+                await self._finish(flow, Run.FAILED, attempt)
+                return
+            if attempt.outcome is AttemptOutcome.THROTTLED:
+                throttles += 1
+                delay_s = retry_delay_s(throttles, EVENT_AGE_S)  # Lambda's own queue has the same numbers
+                condition = "EventAgeExceeded"
+                age_s = self._clock.age(flow.first_attempt_at or attempt.started_at)
+                give_up = age_s + delay_s > EVENT_AGE_S
+            else:
+                # Attempts made before a restart count as well.
+                failures = max(failures + 1, flow.attempts - throttles)
+                condition = "RetriesExhausted"
+                give_up = failures > len(retries)
+                delay_s = 0.0 if give_up else retries[failures - 1]
+            if give_up:
+                on_failure = function.on_failure_arn if function else None
+                await self._give_up(flow, attempt, condition, on_failure)
+                return
+            await self._store.attempt_ended(flow, attempt)
+            self._publish({"type": "attempt", "message": flow.message.id})
+            await self._clock.sleep(delay_s)
+
+    async def _give_up(self, flow: Flow, attempt: Attempt, condition: str, on_failure_arn: str | None) -> None:
+        if on_failure_arn is None:
+            await self._finish(flow, Run.FAILED, attempt)
+            return
+        record = failure_record(
+            function_arn=flow.run_lambda_rule.function or "",
+            event=self._invoker.event(flow),
+            attempt=attempt,
+            invocations=flow.attempts,
+            condition=condition,
+            now=self._clock.now(),
+        )
+        # Sent before it is noted as finished: after a kill between the two it comes twice rather than never.
+        prevented = await self._destinations.send(on_failure_arn, record)
+        kept = {"destination": on_failure_arn, "prevented": prevented, "record": record}
+        await self._finish(flow, Run.FAILED, attempt, failure=json.dumps(kept))
+
+    async def _finish(self, flow: Flow, run: Run, attempt: Attempt, failure: str | None = None) -> None:
+        await self._store.finish_run(flow, run, attempt=attempt, failure_record=failure)
+        flow.run = run
+
+
+def _without_answer(flow: Flow) -> list[Outcome]:
+    """Return the outcomes of a flow whose decision waits for no function."""
+    action = RuleAction.DEFAULT if flow.rule is None or flow.run is Run.PENDING else flow.rule.action
+    beside = " (its function runs beside the delivery, T4)" if flow.run is Run.PENDING else ""
+    return [Outcome(recipient, action.value, flow.why[recipient]["reason"] + beside) for recipient in flow.recipients]
+
+
+def _fallback(flow: Flow, attempt: Attempt) -> list[Outcome]:
+    """Return the fallback action for all recipients of the message (T2)."""
+    action = (flow.run_lambda_rule.fallback or RuleAction.DEFAULT).value
+    times = "1 attempt" if attempt.number == 1 else f"{attempt.number} attempts"
+    reason = f"fallback action after {times}, the last one {attempt.outcome.value} (T2)"
+    return [Outcome(recipient, action, reason) for recipient in flow.recipients]

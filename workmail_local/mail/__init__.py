@@ -1,0 +1,1 @@
+"""Mail on its way in and out: the front door, envelopes, mailboxes, the spool and bounces."""

@@ -1,0 +1,1 @@
+"""Service `workmailmessageflow` on loopback, and who may do what there."""

@@ -1,0 +1,113 @@
+"""Who may read and update content: the caller's role policy, the bucket's policy, and the faults in force."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from workmail_local.faults import GET_FAULTS, PUT_FAULTS, FaultKind, FaultPlan
+from workmail_local.functions.credentials import access_key_id
+from workmail_local.iam.questions import may_role, may_workmail_read_object
+from workmail_local.message_flow.service import (
+    GET,
+    MessageFlowError,
+    access_denied,
+    invalid_location,
+    not_found,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workmail_local.deployed import Deployed, Organization
+    from workmail_local.deployment import DeployedFunction
+    from workmail_local.message_flow.service import MessageFlowCall, MessageInTransit, ObjectLocation
+
+
+class ContentAccess:
+    """The questions the message flow service asks, answered from what is deployed.
+
+    Args:
+        deployed: Returns what is deployed now.
+        faults: What goes wrong.
+        rule_of: Returns the name of the rule that decides for a message id.
+    """
+
+    def __init__(
+        self, *, deployed: Callable[[], Deployed], faults: FaultPlan, rule_of: Callable[[str], str | None]
+    ) -> None:
+        self._deployed = deployed
+        self._faults = faults
+        self._rule_of = rule_of
+
+    async def admit(self, call: MessageFlowCall) -> None:
+        """Let a call pass, make it wait, or raise the MessageFlowError that a policy or a fault makes of it."""
+        message = call.message
+        fault = self._faults.take(
+            GET_FAULTS if call.action == GET else PUT_FAULTS,
+            rule=self._rule_of(message.message_id),
+            flow_id=message.message_id,
+        )
+        if fault is not None:
+            if fault.fault is FaultKind.SLOW_CONTENT:
+                await asyncio.sleep(fault.seconds)
+            else:
+                raise _INJECTED[fault.fault]
+        deployed = self._deployed()
+        organization = deployed.organizations.get(message.organization_id)
+        function = _caller(deployed, call.access_key_id)
+        if organization is None or function is None:
+            return  # somebody at the keyboard, not a deployed function
+        access = may_role(
+            deployed.role_policies,
+            role_arn=function.role_arn,
+            action=call.action,
+            resource=message.arn(region=organization.region, account=organization.account),
+            region=organization.region,
+        )
+        if not access.allowed:
+            raise access_denied(
+                f"{function.role_arn} is not authorized to perform {call.action} on the message: {access.reason}"
+            )
+
+    def check_put(self, message: MessageInTransit, location: ObjectLocation) -> str | None:
+        """Return why WorkMail may not read the object an update lies in (C5), or None."""
+        deployed = self._deployed()
+        organization = deployed.organizations.get(message.organization_id)
+        if organization is None:
+            return None
+        if location.bucket not in deployed.bucket_policies:
+            return f"no deployed stack gives bucket {location.bucket} a policy; {_wanted(organization)}"
+        access = may_workmail_read_object(
+            deployed.bucket_policies,
+            bucket=location.bucket,
+            key=location.key,
+            message_arn=message.arn(region=organization.region, account=organization.account),
+        )
+        if access.allowed:
+            return None
+        refused = f"the policy of bucket {location.bucket} does not let WorkMail read: {access.reason}"
+        return f"{refused}; {_wanted(organization)}"
+
+
+def _wanted(organization: Organization) -> str:
+    return (
+        f"it must allow workmail.{organization.region}.amazonaws.com s3:GetObject and s3:GetObjectVersion on its "
+        f"objects, with aws:SourceAccount {organization.account}, aws:SecureTransport true and aws:SourceArn like "
+        f"arn:aws:workmailmessageflow:{organization.region}:{organization.account}:message/"
+        f"{organization.organization_id}/* (C5)"
+    )
+
+
+def _caller(deployed: Deployed, key_id: str | None) -> DeployedFunction | None:
+    if key_id is None:
+        return None
+    return next((function for arn, function in deployed.functions.items() if access_key_id(arn) == key_id), None)
+
+
+_INJECTED = {
+    FaultKind.CONTENT_NOT_FOUND: not_found("The fault plan made the message unknown"),
+    FaultKind.FROZEN: MessageFlowError("MessageFrozen", "The fault plan froze the message"),
+    FaultKind.REJECTED: MessageFlowError("MessageRejected", "The fault plan rejected the content"),
+    FaultKind.S3_REFUSED: invalid_location("the fault plan refused the object"),
+}

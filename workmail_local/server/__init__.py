@@ -1,0 +1,1 @@
+"""The running local WorkMail: one process and what it serves."""

@@ -1,0 +1,319 @@
+"""The local WorkMail over HTTP: JSON under /v1, the verbs of the command line, and a stream of what happens.
+
+docs/local.md lists it for users; the table in `LocalApi.application` is what it is made from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sqlite3
+from collections import Counter
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from workmail_flow import limits
+from workmail_flow.rules import RuleError
+from workmail_flow.vocabulary import FlowDirection
+from workmail_local.email_flow.engine import RefusedError, Submission
+from workmail_local.faults import Fault, FaultPlanError, read_fault_plan
+from workmail_local.mail.message_diff import diff_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from workmail_local.records import Message
+    from workmail_local.server.daemon import LocalWorkMail
+
+_log = logging.getLogger(__name__)
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_MAX_LIST = 1000
+_KEEP_ALIVE_S = 15.0
+
+
+class ApiError(Exception):
+    """A request that cannot be answered as asked; the text is for its sender."""
+
+    def __init__(self, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class LocalApi:
+    """The HTTP API of one local WorkMail."""
+
+    def __init__(self, workmail: LocalWorkMail) -> None:
+        self._workmail = workmail
+
+    def application(self) -> web.Application:
+        """Return the API as an aiohttp application."""
+        # A message may be as large as MIME allows; what is larger gets the answer of F16, not the server's.
+        app = web.Application(client_max_size=limits.MAX_MIME_BYTES + 1024 * 1024, middlewares=[_guarded])
+        app.router.add_routes(
+            [
+                web.get("/v1/status", self._status),
+                web.post("/v1/messages", self._send),
+                web.get("/v1/messages", self._messages),
+                web.get("/v1/messages/{id}", self._message),
+                web.get("/v1/messages/{id}/content", self._content),
+                web.get("/v1/messages/{id}/diff", self._diff),
+                web.get("/v1/messages/{id}/logs", self._logs),
+                web.post("/v1/messages/{id}/replay", self._replay),
+                web.get("/v1/wait", self._wait),
+                web.post("/v1/reset", self._reset),
+                web.get("/v1/rules", self._rules),
+                web.post("/v1/rules/test", self._test_rules),
+                web.get("/v1/mailboxes", self._mailboxes),
+                web.get("/v1/mailboxes/{address:.+}", self._mailbox),
+                web.get("/v1/faults", self._faults),
+                web.put("/v1/faults", self._replace_faults),
+                web.post("/v1/faults", self._add_fault),
+                web.delete("/v1/faults", self._clear_faults),
+                web.post("/v1/deployments/reload", self._reload),
+                web.get("/v1/events", self._events),
+            ]
+        )
+        return app
+
+    async def _status(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._workmail.status())
+
+    # Messages
+
+    async def _send(self, request: web.Request) -> web.Response:
+        direction = _direction(request.query.get("direction", "INBOUND"))
+        recipients = request.query.getall("rcpt", [])
+        if not recipients:
+            raise ApiError("rcpt: found none; give one for each envelope recipient")
+        mail_from = request.query.get("mailFrom")
+        if mail_from is None:
+            raise ApiError('mailFrom: found none; give the envelope sender, "" for the null reverse-path')
+        content = crlf(await request.read())
+        message = await self._accept(Submission("api", direction, mail_from, recipients, content))
+        return web.json_response({"id": message.id}, status=202)
+
+    async def _messages(self, request: web.Request) -> web.Response:
+        limit = min(_number(request, "limit", 50), _MAX_LIST)
+        before = _number(request, "before", 0) or None
+        reports = self._workmail.reports
+        found = self._workmail.store.messages(limit=limit, before=before)
+        return web.json_response({"messages": [reports.summary(message, seq=seq) for seq, message in found]})
+
+    async def _message(self, request: web.Request) -> web.Response:
+        return web.json_response(self._workmail.reports.detail(self._find(request)))
+
+    async def _content(self, request: web.Request) -> web.Response:
+        version = request.query.get("version", "delivered")
+        if version not in {"original", "updated", "delivered"}:
+            raise ApiError(f"version: found {version!r}; allowed are original, updated, delivered")
+        self._find(request)
+        path = self._workmail.store.content_path(
+            request.match_info["id"], original=version == "original", delivered=version == "delivered"
+        )
+        return web.Response(body=await asyncio.to_thread(path.read_bytes), content_type="message/rfc822")
+
+    async def _diff(self, request: web.Request) -> web.Response:
+        store = self._workmail.store
+        changes = []
+        for flow in store.flows(self._find(request)):
+            before, after = store.content_path(flow.id, original=True), store.content_path(flow.id, delivered=True)
+            if before != after:
+                diff = await asyncio.to_thread(_diff_files, before, after)
+                changes.append({"messageId": flow.id, "diff": diff})
+        return web.json_response({"changes": changes})
+
+    async def _logs(self, request: web.Request) -> web.Response:
+        return web.json_response({"logs": self._workmail.reports.logs(self._find(request))})
+
+    async def _replay(self, request: web.Request) -> web.Response:
+        message = self._find(request)
+        content = await self._workmail.store.read(message.id, original=True)
+        submission = Submission(
+            f"replay of {message.id}", message.direction, message.mail_from, message.recipients, content
+        )
+        return web.json_response({"id": (await self._accept(submission)).id}, status=202)
+
+    async def _wait(self, request: web.Request) -> web.Response:
+        message_id = request.query.get("message")
+        if message_id is not None and self._workmail.store.message(message_id) is None:
+            raise ApiError(f"there is no message {message_id}", status=404)
+        timeout_s = float(_number(request, "timeout", 60))
+        done = await self._workmail.engine.wait(message_id, timeout_s=timeout_s)
+        return web.json_response({"done": done}, status=200 if done else 408)
+
+    async def _accept(self, submission: Submission) -> Message:
+        try:
+            return await self._workmail.engine.accept(submission)
+        except RefusedError as refused:
+            raise ApiError(f"WorkMail does not take this message: {refused}", status=422) from refused
+
+    def _find(self, request: web.Request) -> Message:
+        message = self._workmail.store.message(request.match_info["id"])
+        if message is None:
+            raise ApiError(f"there is no message {request.match_info['id']}", status=404)
+        return message
+
+    # Rules, mailboxes, faults
+
+    async def _rules(self, _request: web.Request) -> web.Response:
+        organizations = [
+            {
+                "organizationId": organization.organization_id,
+                "region": organization.region,
+                "domains": sorted(organization.domains),
+                "rules": organization.rules.to_json()["rules"],
+            }
+            for organization in self._workmail.deployed.organizations.values()
+        ]
+        return web.json_response({"organizations": organizations})
+
+    async def _test_rules(self, request: web.Request) -> web.Response:
+        """Answer as the console's Test does: one sender, one recipient (F14)."""
+        asked = await _body(request)
+        direction = _direction(asked.get("direction", "INBOUND"))
+        sender, recipient = asked.get("sender"), asked.get("recipient")
+        if not isinstance(sender, str) or not isinstance(recipient, str):
+            raise ApiError("the body is {direction, sender, recipient}, both full addresses (F14)")
+        owner = recipient if direction is FlowDirection.INBOUND else sender
+        organization = self._workmail.deployed.organization_of(owner)
+        if organization is None:
+            raise ApiError(f"no deployed organization has the domain of {owner}", status=404)
+        decision = organization.rules.decide(direction=direction, sender=None, from_=sender, recipient=recipient)
+        return web.json_response(
+            {
+                "organizationId": organization.organization_id,
+                "rule": decision.rule.name if decision.rule else None,
+                "action": decision.action.value,
+                "reason": decision.reason,
+                "lost": [{"rule": lost.rule.name, "reason": lost.reason} for lost in decision.lost],
+            }
+        )
+
+    async def _mailboxes(self, _request: web.Request) -> web.Response:
+        mailboxes = self._workmail.mailboxes
+        listed = []
+        for address in mailboxes.addresses():
+            counts = Counter(mail.folder for mail in mailboxes.mails(address))
+            listed.append({"address": address, "inbox": counts["inbox"], "junk": counts["junk"]})
+        return web.json_response({"mailboxes": listed})
+
+    async def _mailbox(self, request: web.Request) -> web.Response:
+        mails = self._workmail.mailboxes.mails(request.match_info["address"])
+        return web.json_response(
+            {"mails": [{"folder": mail.folder, "path": str(mail.path), "seen": mail.seen} for mail in mails]}
+        )
+
+    async def _faults(self, _request: web.Request) -> web.Response:
+        return web.json_response({"faults": self._workmail.faults.to_json()})
+
+    async def _replace_faults(self, request: web.Request) -> web.Response:
+        self._workmail.faults.replace(read_fault_plan(await request.text()))
+        return await self._faults(request)
+
+    async def _add_fault(self, request: web.Request) -> web.Response:
+        self._workmail.faults.add(Fault.from_json(await _body(request)))
+        return await self._faults(request)
+
+    async def _clear_faults(self, request: web.Request) -> web.Response:
+        self._workmail.faults.replace(())
+        return await self._faults(request)
+
+    # The whole
+
+    async def _reset(self, _request: web.Request) -> web.Response:
+        await self._workmail.reset()
+        return web.json_response({})
+
+    async def _reload(self, _request: web.Request) -> web.Response:
+        try:
+            resumed = await self._workmail.reload()
+        except RuleError as error:
+            raise ApiError(f"the deployed rules do not go together: {error}", status=409) from error
+        return web.json_response({"stacks": self._workmail.deployed.stacks, "resumed": resumed})
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+        await response.prepare(request)
+        with self._workmail.watchers.watching() as queue:
+            told = ": watching"
+            with suppress(ConnectionError):
+                while True:
+                    await response.write(f"{told}\n\n".encode())
+                    try:
+                        event = await asyncio.wait_for(queue.get(), _KEEP_ALIVE_S)
+                        told = f"event: {event['type']}\ndata: {json.dumps(event)}"
+                    except TimeoutError:
+                        told = ": still here"
+        return response
+
+
+def crlf(content: bytes) -> bytes:
+    """Return a message with the line breaks of SMTP, as a mail client sends a file with bare LF."""
+    if content.count(b"\n") == content.count(b"\r\n"):
+        return content
+    return content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+@web.middleware
+async def _guarded(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answer errors as JSON, and no web page of another host: its browser would send that host's name."""
+    origin = request.headers.get("Origin")
+    if urlsplit(f"//{request.host}").hostname not in _LOOPBACK or (
+        origin is not None and urlsplit(origin).hostname not in _LOOPBACK
+    ):
+        return _error("this API answers on loopback only", 403)
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return _error(str(error), error.status)
+    except FaultPlanError as error:
+        return _error(str(error), 400)
+    except web.HTTPException as error:  # aiohttp's own: no such path, not this method, too large
+        answer = _error(f"{request.method} {request.path}: {error.reason}", error.status)
+        answer.headers.update({name: error.headers[name] for name in ("Allow",) if name in error.headers})
+        return answer
+    except (OSError, sqlite3.Error) as error:
+        _log.exception("%s %s failed", request.method, request.match_info.route.resource)
+        return _error(f"the local WorkMail could not read or write its state folder: {error}", 507)
+
+
+def _diff_files(before: Path, after: Path) -> str:
+    return diff_messages(before.read_bytes(), after.read_bytes())
+
+
+def _error(message: str, status: int) -> web.Response:
+    return web.json_response({"error": {"message": message}}, status=status)
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.text())
+    except ValueError as error:
+        raise ApiError(f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise ApiError("the body must be a JSON object")
+    return body
+
+
+def _direction(text: object) -> FlowDirection:
+    try:
+        return FlowDirection(str(text).upper())
+    except ValueError:
+        raise ApiError(f"direction: found {text!r}; allowed are inbound, outbound") from None
+
+
+def _number(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not text.isdecimal():
+        raise ApiError(f"{name}: found {text!r}; allowed is a whole number")
+    return int(text)

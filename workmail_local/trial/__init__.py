@@ -1,0 +1,1 @@
+"""One handler tried on messages, without a stack and without keeping anything."""
