@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workmail_flow.rules import FlowRule
     from workmail_flow.vocabulary import FlowDirection
-    from workmail_local.event import MessageHead
+    from workmail_local.message_head import MessageHead
 
 
 class Delivery(StrEnum):
@@ -25,7 +25,7 @@ class Delivery(StrEnum):
     DONE = "done"
 
 
-class Run(StrEnum):
+class RunState(StrEnum):
     """How far the function of a flow is."""
 
     NONE = "none"
@@ -102,7 +102,7 @@ class Flow:
     why: dict[str, Any]
     invocation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     delivery: Delivery = Delivery.WAITING
-    run: Run = Run.NONE
+    run: RunState = RunState.NONE
     attempts: int = 0
     first_attempt_at: float | None = None
     held_because: str | None = None

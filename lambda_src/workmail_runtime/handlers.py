@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from functools import wraps
 
-from workmail_flow.reply import judge_reply
+from workmail_flow.judge_reply import judge_reply
 from workmail_flow.vocabulary import FlowDirection
 from workmail_runtime.errors import ReplyError
 from workmail_runtime.event import AsynchronousEvent, InboundEvent, OutboundEvent, SynchronousEvent

@@ -163,7 +163,7 @@ def test_other_calls_to_aws_find_what_was_put_before(tmp_path: Path, message: Pa
 def test_the_start_of_the_local_aws_is_not_the_handlers_time(
     tmp_path: Path, message: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workmail_local.trial.try_message.SYNCHRONOUS_LIMIT_SECONDS", 2)
+    monkeypatch.setattr("workmail_local.trial.trials.SYNCHRONOUS_LIMIT_SECONDS", 2)
     folder = folder_of(
         tmp_path,
         """

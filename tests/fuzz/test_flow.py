@@ -13,9 +13,9 @@ from workmail_flow.address import address_key, domain_key
 from workmail_flow.coverage import groups
 from workmail_flow.diff import diff
 from workmail_flow.explain import explain
+from workmail_flow.judge_reply import judge_reply
 from workmail_flow.lint import LintCode, lint
 from workmail_flow.patterns import Pattern, PatternError
-from workmail_flow.reply import judge_reply
 from workmail_flow.rules import FlowRule, RuleError, RuleSet
 from workmail_flow.runbook import creation_order, runbook
 from workmail_flow.vocabulary import RULE_ACTIONS, FlowDirection, RuleAction

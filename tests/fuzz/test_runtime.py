@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workmail_flow.reply import judge_reply
+from workmail_flow.judge_reply import judge_reply
 from workmail_flow.vocabulary import FlowDirection
 from workmail_runtime import (
     AsynchronousEvent,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from workmail_local.trial.try_message import Envelope, HandlerFolder, Trial
+    from workmail_local.trial.trials import Envelope, Trial, TriedHandler
 
 _RESERVED = re.compile(
     r"_HANDLER|_X_AMZN_TRACE_ID|AWS_(DEFAULT_)?REGION|AWS_EXECUTION_ENV|AWS_LAMBDA_.*|AWS_(ACCESS_KEY|ACCESS_KEY_ID"
@@ -79,10 +79,10 @@ def try_handler(
     raise typer.Exit(1 if failed else 0)
 
 
-async def _run(tried: HandlerFolder, messages: list[_Message], *, out: Path | None, as_json: bool) -> bool:
+async def _run(tried: TriedHandler, messages: list[_Message], *, out: Path | None, as_json: bool) -> bool:
     """Try each message in turn; return whether any failed."""
     from workmail_local.functions.unpacked_code import CodeError
-    from workmail_local.trial.try_message import HandlerTrials
+    from workmail_local.trial.trials import HandlerTrials
 
     failed = False
     documents: list[dict[str, Any]] = []
@@ -107,7 +107,7 @@ async def _run(tried: HandlerFolder, messages: list[_Message], *, out: Path | No
 
 def _require_local_extra() -> None:
     try:
-        import_module("workmail_local.trial.try_message")
+        import_module("workmail_local.trial.trials")
     except ModuleNotFoundError as missing:
         if (missing.name or "").startswith("workmail"):
             raise
@@ -121,10 +121,10 @@ def _require_local_extra() -> None:
 
 def _tried(
     problems: list[str], folder: Path, handler: str, direction: str, run: str, env: list[str]
-) -> HandlerFolder | None:
+) -> TriedHandler | None:
     from workmail_flow.vocabulary import FlowDirection
     from workmail_local.trial.handler_name import handler_problem
-    from workmail_local.trial.try_message import HandlerFolder
+    from workmail_local.trial.trials import TriedHandler
 
     if problem := handler_problem(folder, handler):
         problems.append(problem)
@@ -135,7 +135,7 @@ def _tried(
     environment = dict(_variable(problems, entry) for entry in env)
     if problems:
         return None
-    return HandlerFolder(
+    return TriedHandler(
         folder=folder,
         handler=handler,
         direction=FlowDirection(direction.upper()),
@@ -155,7 +155,7 @@ def _variable(problems: list[str], entry: str) -> tuple[str, str]:
 
 def _messages(problems: list[str], paths: list[Path], mail_from: str | None, recipients: list[str]) -> list[_Message]:
     from workmail_flow.address import address_problem
-    from workmail_local.trial.try_message import Envelope
+    from workmail_local.trial.trials import Envelope
 
     given = [*(("--mail-from", mail_from) for _ in range(1) if mail_from), *(("--rcpt", one) for one in recipients)]
     for option, address in given:

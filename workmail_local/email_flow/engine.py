@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from workmail_flow import limits
 from workmail_flow.address import address_key
 from workmail_flow.assumptions import conversation, from_for_rules, retry_delay_s
-from workmail_flow.reply import judge_reply
+from workmail_flow.judge_reply import judge_reply
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 from workmail_local.email_flow.destinations import failure_record
 from workmail_local.email_flow.invoker import CannotRunError, Invoker
-from workmail_local.event import MessageHead
 from workmail_local.mail.front_door import Refusal, envelope_address_problem, is_spam, refuse
+from workmail_local.message_head import MessageHead
 from workmail_local.records import (
     Attempt,
     AttemptOutcome,
@@ -26,7 +26,7 @@ from workmail_local.records import (
     Flow,
     Message,
     Outcome,
-    Run,
+    RunState,
 )
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class Engine:
                 rule=rule,
                 why=why[key],
                 delivery=Delivery.WAITING if waits else Delivery.DECIDED,
-                run=Run.PENDING if runs else Run.NONE,
+                run=RunState.PENDING if runs else RunState.NONE,
                 spam=spam,
             )
             result.append((flow, [] if waits else _without_answer(flow)))
@@ -264,7 +264,7 @@ class Engine:
                     await self._synchronous(flow)
                 else:
                     await self._deliver(flow, again=again)
-                    if flow.run is Run.PENDING:
+                    if flow.run is RunState.PENDING:
                         await self._asynchronous(flow)
             except CannotRunError as cannot:
                 flow.held_because = str(cannot)
@@ -287,12 +287,12 @@ class Engine:
         while True:
             attempt, outcomes = await self._ask(flow)
             if outcomes is not None:
-                await self._settle(flow, outcomes, Run.SUCCEEDED, attempt)
+                await self._settle(flow, outcomes, RunState.SUCCEEDED, attempt)
                 return
             flow.attempts = attempt.number
             left_s = timeout_s - self._clock.age(flow.first_attempt_at or attempt.started_at)
             if left_s <= 0:
-                await self._settle(flow, _fallback(flow, attempt), Run.FAILED, attempt)
+                await self._settle(flow, _fallback(flow, attempt), RunState.FAILED, attempt)
                 return
             await self._store.attempt_ended(flow, attempt)
             self._publish({"type": "attempt", "message": flow.message.id})
@@ -340,7 +340,7 @@ class Engine:
                 self._store.attempt_withdrawn(flow, started_at)
                 raise
 
-    async def _settle(self, flow: Flow, outcomes: list[Outcome], run: Run, attempt: Attempt) -> None:
+    async def _settle(self, flow: Flow, outcomes: list[Outcome], run: RunState, attempt: Attempt) -> None:
         await self._store.decide(flow, outcomes, run=run, attempt=attempt)
         flow.delivery = Delivery.DECIDED
         flow.run = run
@@ -366,12 +366,12 @@ class Engine:
         while True:
             attempt = await self._attempt(flow, wait_s=None)
             if attempt.outcome is AttemptOutcome.REPLIED:
-                await self._finish(flow, Run.SUCCEEDED, attempt)
+                await self._finish(flow, RunState.SUCCEEDED, attempt)
                 return
             flow.attempts = attempt.number
             if attempt.outcome is AttemptOutcome.NOT_PERMITTED:
                 # Lambda has not taken the event, so it is not Lambda that retries or tells a destination.
-                await self._finish(flow, Run.FAILED, attempt)
+                await self._finish(flow, RunState.FAILED, attempt)
                 return
             if attempt.outcome is AttemptOutcome.THROTTLED:
                 throttles += 1
@@ -395,7 +395,7 @@ class Engine:
 
     async def _give_up(self, flow: Flow, attempt: Attempt, condition: str, on_failure_arn: str | None) -> None:
         if on_failure_arn is None:
-            await self._finish(flow, Run.FAILED, attempt)
+            await self._finish(flow, RunState.FAILED, attempt)
             return
         record = failure_record(
             function_arn=flow.run_lambda_rule.function or "",
@@ -408,17 +408,17 @@ class Engine:
         # Sent before it is noted as finished: after a kill between the two it comes twice rather than never.
         prevented = await self._destinations.send(on_failure_arn, record)
         kept = {"destination": on_failure_arn, "prevented": prevented, "record": record}
-        await self._finish(flow, Run.FAILED, attempt, failure=json.dumps(kept))
+        await self._finish(flow, RunState.FAILED, attempt, failure=json.dumps(kept))
 
-    async def _finish(self, flow: Flow, run: Run, attempt: Attempt, failure: str | None = None) -> None:
+    async def _finish(self, flow: Flow, run: RunState, attempt: Attempt, failure: str | None = None) -> None:
         await self._store.finish_run(flow, run, attempt=attempt, failure_record=failure)
         flow.run = run
 
 
 def _without_answer(flow: Flow) -> list[Outcome]:
     """Return the outcomes of a flow whose decision waits for no function."""
-    action = RuleAction.DEFAULT if flow.rule is None or flow.run is Run.PENDING else flow.rule.action
-    beside = " (its function runs beside the delivery, T4)" if flow.run is Run.PENDING else ""
+    action = RuleAction.DEFAULT if flow.rule is None or flow.run is RunState.PENDING else flow.rule.action
+    beside = " (its function runs beside the delivery, T4)" if flow.run is RunState.PENDING else ""
     return [Outcome(recipient, action.value, flow.why[recipient]["reason"] + beside) for recipient in flow.recipients]
 
 

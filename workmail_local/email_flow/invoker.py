@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workmail_flow import limits
-from workmail_local.event import build_event, encode_event
 from workmail_local.faults import INVOCATION_FAULTS, Fault, FaultKind, FaultPlan
-from workmail_local.functions import FunctionSpec, Invocation, Outcome, UnsupportedRuntimeError
+from workmail_local.functions import FunctionSpec, Invocation, InvocationOutcome, UnsupportedRuntimeError
 from workmail_local.functions.unpacked_code import CodeError
 from workmail_local.iam.questions import may_workmail_invoke
+from workmail_local.invocation_event import build_event, encode_event
 from workmail_local.records import Attempt, AttemptOutcome
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from workmail_local.records import Flow
 
 _OUTCOMES = {
-    Outcome.REPLIED: AttemptOutcome.REPLIED,
-    Outcome.FUNCTION_ERROR: AttemptOutcome.FUNCTION_ERROR,
-    Outcome.INIT_ERROR: AttemptOutcome.INIT_ERROR,
-    Outcome.CRASHED: AttemptOutcome.CRASHED,
-    Outcome.TIMED_OUT: AttemptOutcome.TIMED_OUT,
-    Outcome.WAITED_OUT: AttemptOutcome.WAITED_OUT,
-    Outcome.OUT_OF_MEMORY: AttemptOutcome.OUT_OF_MEMORY,
-    Outcome.RESPONSE_TOO_LARGE: AttemptOutcome.RESPONSE_TOO_LARGE,
+    InvocationOutcome.REPLIED: AttemptOutcome.REPLIED,
+    InvocationOutcome.FUNCTION_ERROR: AttemptOutcome.FUNCTION_ERROR,
+    InvocationOutcome.INIT_ERROR: AttemptOutcome.INIT_ERROR,
+    InvocationOutcome.CRASHED: AttemptOutcome.CRASHED,
+    InvocationOutcome.TIMED_OUT: AttemptOutcome.TIMED_OUT,
+    InvocationOutcome.WAITED_OUT: AttemptOutcome.WAITED_OUT,
+    InvocationOutcome.OUT_OF_MEMORY: AttemptOutcome.OUT_OF_MEMORY,
+    InvocationOutcome.RESPONSE_TOO_LARGE: AttemptOutcome.RESPONSE_TOO_LARGE,
 }
 
 

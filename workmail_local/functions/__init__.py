@@ -2,6 +2,6 @@
 
 from workmail_local.functions.function_host import FunctionHost
 from workmail_local.functions.function_spec import FunctionSpec, UnsupportedRuntimeError
-from workmail_local.functions.invocation import Invocation, Outcome
+from workmail_local.functions.invocation import Invocation, InvocationOutcome
 
-__all__ = ["FunctionHost", "FunctionSpec", "Invocation", "Outcome", "UnsupportedRuntimeError"]
+__all__ = ["FunctionHost", "FunctionSpec", "Invocation", "InvocationOutcome", "UnsupportedRuntimeError"]

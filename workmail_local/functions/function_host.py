@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Self
 
-from workmail_local.functions.invocation import Invocation, Outcome
+from workmail_local.functions.invocation import Invocation, InvocationOutcome
 from workmail_local.functions.orphan_guard import OrphanGuard
 from workmail_local.functions.prepared_function import PreparedFunction, prepare
 from workmail_local.functions.worker import Worker
@@ -170,5 +170,7 @@ def _code_stamp(spec: FunctionSpec) -> tuple[int, int]:
 def _stop_waiting(worker: Worker, result: asyncio.Future[Invocation], wait_s: float) -> None:
     if not result.done():
         result.set_result(
-            worker.partial(Outcome.WAITED_OUT, f"no result within {wait_s:g} s; the function was left running")
+            worker.partial(
+                InvocationOutcome.WAITED_OUT, f"no result within {wait_s:g} s; the function was left running"
+            )
         )

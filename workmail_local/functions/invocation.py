@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class InvocationOutcome(StrEnum):
     """How an invocation ended."""
 
     REPLIED = "REPLIED"
@@ -41,7 +41,7 @@ class Invocation:
         notes: What differs here from the run in AWS, for people; the same for all invocations of a function.
     """
 
-    outcome: Outcome
+    outcome: InvocationOutcome
     payload: bytes | None = None
     error_type: str | None = None
     error_message: str | None = None

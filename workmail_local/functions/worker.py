@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from workmail_local.functions.invocation import Invocation, Outcome
+from workmail_local.functions.invocation import Invocation, InvocationOutcome
 from workmail_local.functions.memory import peak_resident_bytes, resident_bytes
 from workmail_local.functions.runtime_api import MAX_RESPONSE_BYTES, RuntimeApi
 
@@ -117,7 +117,7 @@ class Worker:
             self._pending = event
         return self._result
 
-    def partial(self, outcome: Outcome, message: str) -> Invocation:
+    def partial(self, outcome: InvocationOutcome, message: str) -> Invocation:
         """Tell how far the running invocation has come, for a caller who stops waiting."""
         self._read_output()
         return self._invocation(outcome, error_type=None, message=message)
@@ -156,18 +156,18 @@ class Worker:
         lasted = time.perf_counter() - self._dispatched_at
         if lasted > _PEAK_WORTH_READING_S and self._process is not None:
             self._limit_memory(peak_resident_bytes(self._process.pid))
-        self._finish(Outcome.REPLIED, payload=payload)
+        self._finish(InvocationOutcome.REPLIED, payload=payload)
 
     def failed(self, error: bytes) -> None:
         """The handler raised."""
         self._read_output()
-        self._fail_with(Outcome.FUNCTION_ERROR, error)
+        self._fail_with(InvocationOutcome.FUNCTION_ERROR, error)
 
     def failed_init(self, error: bytes) -> None:
         """The handler could not be loaded."""
         self._read_output()
         self.kill()
-        self._fail_with(Outcome.INIT_ERROR, error)
+        self._fail_with(InvocationOutcome.INIT_ERROR, error)
 
     def replied_too_large(self, size: int) -> None:
         """The handler returned more than Lambda passes on."""
@@ -176,7 +176,7 @@ class Worker:
             f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
         )
         self.kill()
-        self._finish(Outcome.RESPONSE_TOO_LARGE, error_type="Function.ResponseSizeTooLarge", message=message)
+        self._finish(InvocationOutcome.RESPONSE_TOO_LARGE, error_type="Function.ResponseSizeTooLarge", message=message)
 
     # The course of one invocation.
 
@@ -197,13 +197,13 @@ class Worker:
         message = f"RequestId: {self._request_id} Error: Task timed out after {self.spec.timeout_s:.2f} seconds"
         self._read_output()
         self.kill()
-        self._finish(Outcome.TIMED_OUT, error_type="Sandbox.Timedout", message=message)
+        self._finish(InvocationOutcome.TIMED_OUT, error_type="Sandbox.Timedout", message=message)
 
     def _init_timed_out(self) -> None:
         message = f"RequestId: {self._request_id} Error: Init timed out after {INIT_LIMIT_S:.2f} seconds"
         self._read_output()
         self.kill()
-        self._finish(Outcome.INIT_ERROR, error_type="Sandbox.Timedout", message=message)
+        self._finish(InvocationOutcome.INIT_ERROR, error_type="Sandbox.Timedout", message=message)
 
     def _limit_memory(self, resident: int) -> None:
         if resident > self.spec.memory_mb * _MIB:
@@ -213,9 +213,9 @@ class Worker:
             )
             self._read_output()
             self.kill()
-            self._finish(Outcome.OUT_OF_MEMORY, error_type="Runtime.OutOfMemory", message=message)
+            self._finish(InvocationOutcome.OUT_OF_MEMORY, error_type="Runtime.OutOfMemory", message=message)
 
-    def _fail_with(self, outcome: Outcome, error: bytes) -> None:
+    def _fail_with(self, outcome: InvocationOutcome, error: bytes) -> None:
         try:
             details: dict[str, Any] = json.loads(error)
         except ValueError:
@@ -229,7 +229,7 @@ class Worker:
 
     def _finish(
         self,
-        outcome: Outcome,
+        outcome: InvocationOutcome,
         *,
         payload: bytes | None = None,
         error_type: str | None = None,
@@ -249,7 +249,7 @@ class Worker:
 
     def _invocation(
         self,
-        outcome: Outcome,
+        outcome: InvocationOutcome,
         payload: bytes | None = None,
         error_type: str | None = None,
         message: str | None = None,
@@ -317,7 +317,7 @@ class Worker:
         self._leave()
         how = f"signal: {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         self._finish(
-            Outcome.CRASHED if self._initialised else Outcome.INIT_ERROR,
+            InvocationOutcome.CRASHED if self._initialised else InvocationOutcome.INIT_ERROR,
             error_type="Runtime.ExitError",
             message=f"RequestId: {self._request_id} Error: Runtime exited with error: {how}",
         )

@@ -31,7 +31,7 @@ from workmail_local.functions import FunctionHost
 from workmail_local.functions.handler_layer import handler_layer
 from workmail_local.handler_folder import HandlerFolder
 from workmail_local.mail.delivery import PostOffice
-from workmail_local.message_flow.content_access import ContentAccess
+from workmail_local.message_flow.permissions import ContentPermissions
 from workmail_local.message_flow.service import MessageFlowService, S3Objects
 from workmail_local.server.api import LocalApi
 from workmail_local.server.process import READY_FILE
@@ -127,7 +127,7 @@ class LocalWorkMail:
         self._stack.push_async_callback(destinations.close)
         await self._load()
 
-        access = ContentAccess(deployed=lambda: self.deployed, faults=self.faults, rule_of=self.store.rule_name)
+        access = ContentPermissions(deployed=lambda: self.deployed, faults=self.faults, rule_of=self.store.rule_name)
         message_flow = MessageFlowService(self.store, objects=objects, admit=access.admit, check_put=access.check_put)
         message_flow_url = await message_flow.start()
         self._stack.push_async_callback(message_flow.close)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from workmail_local.records import Delivery, Run
+from workmail_local.records import Delivery, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Reports:
             "subject": message.head.subject,
             "size": message.size,
             "state": state_of(flows),
-            "succeeded": all(flow.run in (Run.NONE, Run.SUCCEEDED) for flow in flows),
+            "succeeded": all(flow.run in (RunState.NONE, RunState.SUCCEEDED) for flow in flows),
             "attempts": sum(flow.attempts for flow in flows),
             "recipients": [
                 _recipient(flow, recipient, outcome) for flow in flows for recipient, outcome in self._recipients(flow)
@@ -77,7 +77,7 @@ class Reports:
     def _flow(self, flow: Flow) -> dict[str, Any]:
         details = self.store.flow_details(flow.id)
         failure = details["failure_record"]
-        runs = flow.run is not Run.NONE
+        runs = flow.run is not RunState.NONE
         return {
             "messageId": flow.id,
             "invocationId": flow.invocation_id,
@@ -101,7 +101,7 @@ def state_of(flows: Sequence[Flow]) -> str:
         return "held"
     if any(flow.delivery is not Delivery.DONE for flow in flows):
         return "in transit"
-    if any(flow.run is Run.PENDING for flow in flows):
+    if any(flow.run is RunState.PENDING for flow in flows):
         return "delivered, function running"
     return "done"
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from workmail_flow.rules import FlowRule
 from workmail_flow.vocabulary import FlowDirection
-from workmail_local.event import MessageHead
 from workmail_local.message_flow.service import MessageInTransit
+from workmail_local.message_head import MessageHead
 from workmail_local.records import (
     Attempt,
     AttemptOutcome,
@@ -18,7 +18,7 @@ from workmail_local.records import (
     Flow,
     Message,
     Outcome,
-    Run,
+    RunState,
 )
 from workmail_local.store.journal import Journal
 
@@ -174,7 +174,7 @@ class Store:
         return self._journal.submit(work)
 
     async def decide(
-        self, flow: Flow, outcomes: Sequence[Outcome], *, run: Run | None = None, attempt: Attempt | None = None
+        self, flow: Flow, outcomes: Sequence[Outcome], *, run: RunState | None = None, attempt: Attempt | None = None
     ) -> None:
         """Keep every recipient's outcome, once and for all, with the attempt that led to it."""
         rows = _outcome_rows(flow, outcomes)
@@ -208,7 +208,9 @@ class Store:
         # What a power failure undoes of this is delivered again, once.
         return await self._journal.submit(work, durable=False)
 
-    async def finish_run(self, flow: Flow, run: Run, *, attempt: Attempt | None, failure_record: str | None) -> None:
+    async def finish_run(
+        self, flow: Flow, run: RunState, *, attempt: Attempt | None, failure_record: str | None
+    ) -> None:
         """Keep how an asynchronous function ended, with the record its on-failure destination is due."""
 
         def work(batch: Batch) -> None:
@@ -446,7 +448,7 @@ def _flow(row: sqlite3.Row, message: Message) -> Flow:
         why=json.loads(row["why"]),
         invocation_id=row["invocation_id"],
         delivery=Delivery(row["delivery"]),
-        run=Run(row["run"]),
+        run=RunState(row["run"]),
         attempts=row["attempts"],
         first_attempt_at=row["first_attempt_at"],
         held_because=row["held_because"],

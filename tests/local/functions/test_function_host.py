@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.local.functions.conftest import make_zip
-from workmail_local.functions import FunctionHost, FunctionSpec, Outcome, UnsupportedRuntimeError
+from workmail_local.functions import FunctionHost, FunctionSpec, InvocationOutcome, UnsupportedRuntimeError
 from workmail_local.functions.credentials import access_key_id
 from workmail_local.functions.interpreters import find_interpreter
 from workmail_local.functions.unpacked_code import CodeError
@@ -31,7 +31,7 @@ PID = "import os\ndef handler(event, context): return os.getpid()\n"
 def reply_of(with_host: WithHost, spec: FunctionSpec, event: bytes = b"{}") -> Any:
     async def body(host: FunctionHost) -> Any:
         invocation = await host.invoke(spec, event)
-        assert invocation.outcome is Outcome.REPLIED, invocation
+        assert invocation.outcome is InvocationOutcome.REPLIED, invocation
         return json.loads(invocation.payload or b"")
 
     return with_host(body)
@@ -57,7 +57,7 @@ def test_a_process_stays_warm_and_concurrent_invocations_get_one_each(
 
     async def body(host: FunctionHost) -> None:
         together = await asyncio.gather(*(host.invoke(meeting, b"{}") for _ in range(3)))
-        assert {one.outcome for one in together} == {Outcome.REPLIED}
+        assert {one.outcome for one in together} == {InvocationOutcome.REPLIED}
         assert len({one.payload for one in together}) == 3
         later = [(await host.invoke(meeting, b"{}")).payload for _ in range(5)]
         assert len(set(later)) == 1
@@ -84,10 +84,10 @@ def test_a_function_that_needs_room_ends_the_one_that_was_idle_longest(
     async def main() -> None:
         async with FunctionHost(work=tmp_path / "work", endpoints={}, max_concurrency=1) as host:
             idle = os.pidfd_open(int((await host.invoke(first, b"{}")).payload or b""))
-            assert (await host.invoke(second, b"{}")).outcome is Outcome.REPLIED
+            assert (await host.invoke(second, b"{}")).outcome is InvocationOutcome.REPLIED
             assert select.select([idle], [], [], 20)[0]
             os.close(idle)
-            assert (await host.invoke(first, b"{}")).outcome is Outcome.REPLIED
+            assert (await host.invoke(first, b"{}")).outcome is InvocationOutcome.REPLIED
 
     asyncio.run(main())
 
@@ -205,7 +205,7 @@ def test_the_stand_in_for_the_compiled_client_tells_failures_too(
     async def body(host: FunctionHost) -> None:
         assert (await host.invoke(spec, b'{"by": 1}')).payload == b"1.0"
         failed = await host.invoke(spec, b'{"by": 0}')
-        assert (failed.outcome, failed.error_type) == (Outcome.FUNCTION_ERROR, "ZeroDivisionError")
+        assert (failed.outcome, failed.error_type) == (InvocationOutcome.FUNCTION_ERROR, "ZeroDivisionError")
         assert (await host.invoke(spec, b'{"by": 2}')).payload == b"0.5"
 
     with_host(body)
@@ -228,7 +228,7 @@ def test_a_runtime_that_is_not_here_is_said_and_the_running_one_used(
 ) -> None:
     async def body(host: FunctionHost) -> None:
         invocation = await host.invoke(make_function(PID, runtime="python3.9"), b"{}")
-        assert invocation.outcome is Outcome.REPLIED
+        assert invocation.outcome is InvocationOutcome.REPLIED
         assert "runtime python3.9: no such interpreter" in invocation.notes[0]
 
     with_host(body)
@@ -274,7 +274,7 @@ def test_broken_code_is_an_error_that_says_where(make_function: MakeFunction, wi
         with pytest.raises(CodeError, match=r"rule\.zip: not a zip"):
             await host.invoke(spec, b"{}")
         make_function(PID)
-        assert (await host.invoke(spec, b"{}")).outcome is Outcome.REPLIED
+        assert (await host.invoke(spec, b"{}")).outcome is InvocationOutcome.REPLIED
 
     with_host(body)
 
@@ -287,7 +287,7 @@ def test_a_cancelled_caller_loses_no_process(make_function: MakeFunction, with_h
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(host.invoke(spec, b'{"s": 0.2}'), 0.05)
         for _ in range(3):
-            assert (await host.invoke(spec, b'{"s": 0}')).outcome is Outcome.REPLIED
+            assert (await host.invoke(spec, b'{"s": 0}')).outcome is InvocationOutcome.REPLIED
 
     with_host(body)
 

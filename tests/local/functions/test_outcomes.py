@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workmail_local.functions import FunctionHost, Invocation, Outcome
+from workmail_local.functions import FunctionHost, Invocation, InvocationOutcome
 
 if TYPE_CHECKING:
     from tests.local.functions.conftest import MakeFunction, WithHost
@@ -49,7 +49,7 @@ def test_a_reply_comes_with_its_log_and_the_context_lambda_gives(
     )
     first, second = invoke(with_host, spec, times=2)
     reply = json.loads(first.payload or b"")
-    assert first.outcome is second.outcome is Outcome.REPLIED
+    assert first.outcome is second.outcome is InvocationOutcome.REPLIED
     assert reply["event"] == {"subject": "hello"}
     assert reply["arn"] == spec.arn
     assert reply["name"] == "rule"
@@ -68,36 +68,51 @@ def test_a_reply_comes_with_its_log_and_the_context_lambda_gives(
 @pytest.mark.parametrize(
     ("app", "outcome", "error_type", "message"),
     [
-        ("def handler(event, context): raise KeyError('x')", Outcome.FUNCTION_ERROR, "KeyError", "'x'"),
-        ("def handler(event, context): return {1, 2}", Outcome.FUNCTION_ERROR, "Runtime.MarshalError", "set"),
-        ("import nowhere", Outcome.INIT_ERROR, "Runtime.ImportModuleError", "No module named 'nowhere'"),
-        ("def handler(event context):", Outcome.INIT_ERROR, "Runtime.UserCodeSyntaxError", "app.py"),
-        ("other = 1", Outcome.INIT_ERROR, "Runtime.HandlerNotFound", "'handler' missing"),
-        ("1 / 0", Outcome.INIT_ERROR, "ZeroDivisionError", "division"),
-        ("import sys; sys.exit(3)", Outcome.INIT_ERROR, "Runtime.ExitError", "exit status 3"),
-        ("import sys\ndef handler(event, context): sys.exit(4)", Outcome.CRASHED, "Runtime.ExitError", "exit status 4"),
-        ("import os\ndef handler(event, context): os._exit(0)", Outcome.CRASHED, "Runtime.ExitError", "exit status 0"),
-        ("import os\ndef handler(event, context): os.abort()", Outcome.CRASHED, "Runtime.ExitError", "SIGABRT"),
+        ("def handler(event, context): raise KeyError('x')", InvocationOutcome.FUNCTION_ERROR, "KeyError", "'x'"),
+        ("def handler(event, context): return {1, 2}", InvocationOutcome.FUNCTION_ERROR, "Runtime.MarshalError", "set"),
+        ("import nowhere", InvocationOutcome.INIT_ERROR, "Runtime.ImportModuleError", "No module named 'nowhere'"),
+        ("def handler(event context):", InvocationOutcome.INIT_ERROR, "Runtime.UserCodeSyntaxError", "app.py"),
+        ("other = 1", InvocationOutcome.INIT_ERROR, "Runtime.HandlerNotFound", "'handler' missing"),
+        ("1 / 0", InvocationOutcome.INIT_ERROR, "ZeroDivisionError", "division"),
+        ("import sys; sys.exit(3)", InvocationOutcome.INIT_ERROR, "Runtime.ExitError", "exit status 3"),
+        (
+            "import sys\ndef handler(event, context): sys.exit(4)",
+            InvocationOutcome.CRASHED,
+            "Runtime.ExitError",
+            "exit status 4",
+        ),
+        (
+            "import os\ndef handler(event, context): os._exit(0)",
+            InvocationOutcome.CRASHED,
+            "Runtime.ExitError",
+            "exit status 0",
+        ),
+        (
+            "import os\ndef handler(event, context): os.abort()",
+            InvocationOutcome.CRASHED,
+            "Runtime.ExitError",
+            "SIGABRT",
+        ),
         (
             "def handler(event, context): return 'x' * 7_000_000",
-            Outcome.RESPONSE_TOO_LARGE,
+            InvocationOutcome.RESPONSE_TOO_LARGE,
             "Function.ResponseSizeTooLarge",
             "7000002 bytes",
         ),
         (
             "def handler(event, context): len(bytearray(b'x') * 300_000_000)",
-            Outcome.OUT_OF_MEMORY,
+            InvocationOutcome.OUT_OF_MEMORY,
             "Runtime.OutOfMemory",
             "of 128 MB",
         ),
     ],
-    ids=lambda value: value if isinstance(value, Outcome) else None,
+    ids=lambda value: value if isinstance(value, InvocationOutcome) else None,
 )
 def test_a_failure_is_told_as_lambda_tells_it_and_the_next_invocation_starts_afresh(
     make_function: MakeFunction,
     with_host: WithHost,
     app: str,
-    outcome: Outcome,
+    outcome: InvocationOutcome,
     error_type: str,
     message: str,
 ) -> None:
@@ -130,7 +145,7 @@ def test_the_functions_timeout_ends_its_process_and_all_that_it_started(
         timeout_s=0.5,
     )
     (timed_out,) = invoke(with_host, spec)
-    assert timed_out.outcome is Outcome.TIMED_OUT
+    assert timed_out.outcome is InvocationOutcome.TIMED_OUT
     assert "Task timed out after 0.50 seconds" in (timed_out.error_message or "")
     assert _ends(int(timed_out.log.split()[1]))
 
@@ -140,7 +155,7 @@ def test_code_that_hangs_while_loading_is_given_up(
 ) -> None:
     monkeypatch.setattr("workmail_local.functions.worker.INIT_LIMIT_S", 0.5)
     (hanging,) = invoke(with_host, make_function("import time; time.sleep(600)"))
-    assert hanging.outcome is Outcome.INIT_ERROR
+    assert hanging.outcome is InvocationOutcome.INIT_ERROR
     assert "Init timed out after 0.50 seconds" in (hanging.error_message or "")
 
 
@@ -166,10 +181,10 @@ def test_who_stops_waiting_leaves_the_function_running_and_another_process_takes
     async def body(host: FunctionHost) -> None:
         await host.invoke(spec, b"{}")
         slow = await host.invoke(spec, b'{"wait": true}', wait_s=0.3)
-        assert slow.outcome is Outcome.WAITED_OUT
+        assert slow.outcome is InvocationOutcome.WAITED_OUT
         assert slow.error_message == "no result within 0.3 s; the function was left running"
         other = await host.invoke(spec, b"{}", wait_s=30)
-        assert other.outcome is Outcome.REPLIED
+        assert other.outcome is InvocationOutcome.REPLIED
         with open(gate, "w"):
             pass  # the slow one ends, its process takes events again, and its late reply is nobody's
         pids = {(await host.invoke(spec, b"{}")).payload for _ in range(20)}

@@ -51,7 +51,7 @@ def test_records_are_frozen_equal_by_value_and_hashable() -> None:
 
 def test_the_reply_check_loads_none_of_the_costly_modules() -> None:
     code = (
-        "import enum, sys; before = set(sys.modules); import workmail_flow.reply;"
+        "import enum, sys; before = set(sys.modules); import workmail_flow.judge_reply;"
         "print(sorted({'typing', 'dataclasses', 'inspect', 'ast', 'unicodedata'} & (set(sys.modules) - before)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from workmail_flow.judge_reply import Decision, Finding, Verdict, judge_reply
 from workmail_flow.limits import MAX_OUTBOUND_REPLY_RECIPIENTS, MAX_REPLY_BYTES
-from workmail_flow.reply import Decision, Finding, Verdict, judge_reply
 from workmail_flow.vocabulary import REPLY_ACTIONS, FlowDirection, ReplyAction, RuleAction
 
 if TYPE_CHECKING:

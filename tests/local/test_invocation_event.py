@@ -6,7 +6,8 @@ import pytest
 
 from workmail_flow.limits import MAX_EVENT_BYTES
 from workmail_flow.vocabulary import FlowDirection
-from workmail_local.event import MessageHead, build_event, encode_event
+from workmail_local.invocation_event import build_event, encode_event
+from workmail_local.message_head import MessageHead
 
 MESSAGE = b"From: Ann <ann@example.org>\r\nTo: bob@example.com\r\nSubject: Hello\r\n\r\nHi\r\n"
 ID = "00000000-0000-4000-8000-000000000000"

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
 from workmail_flow.address import address_problem
+from workmail_flow.judge_reply import Decision, Finding, judge_reply
 from workmail_flow.limits import SYNCHRONOUS_LIMIT_SECONDS
-from workmail_flow.reply import Decision, Finding, judge_reply
 from workmail_flow.vocabulary import RuleAction
-from workmail_local.event import build_event, encode_event
-from workmail_local.functions import FunctionHost, FunctionSpec, Outcome
+from workmail_local.functions import FunctionHost, FunctionSpec, InvocationOutcome
 from workmail_local.functions.handler_layer import handler_layer
+from workmail_local.invocation_event import build_event, encode_event
 from workmail_local.mail.message_diff import diff_messages
 from workmail_local.message_flow.service import MessageFlowService, MessageInTransit, S3Objects
 from workmail_local.trial.lazy_aws import LazyAws
@@ -49,7 +49,7 @@ _IN_CONTENT = frozenset({RuleAction.DROP.value, RuleAction.BOUNCE.value})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HandlerFolder:
+class TriedHandler:
     """What is tried.
 
     Attributes:
@@ -116,7 +116,7 @@ class Trial:
     @property
     def ok(self) -> bool:
         """Whether the invocation succeeded: the function answered, and in time, with a valid reply."""
-        return self.invocation.outcome is Outcome.REPLIED and not self.errors
+        return self.invocation.outcome is InvocationOutcome.REPLIED and not self.errors
 
     @property
     def reaches_nobody(self) -> bool:
@@ -132,7 +132,7 @@ class Trial:
             "event": self.event,
             "invocation": {
                 "outcome": invocation.outcome.value,
-                "error": None if invocation.outcome is Outcome.REPLIED else error,
+                "error": None if invocation.outcome is InvocationOutcome.REPLIED else error,
                 "durationMs": round(invocation.duration_s * 1000, 3),
                 "initMs": None if invocation.init_s is None else round(invocation.init_s * 1000, 3),
                 "requestId": invocation.request_id,
@@ -171,7 +171,7 @@ class HandlerTrials:
         progress: Told what takes a moment.
     """
 
-    def __init__(self, tried: HandlerFolder, *, work: Path, progress: Callable[[str], None]) -> None:
+    def __init__(self, tried: TriedHandler, *, work: Path, progress: Callable[[str], None]) -> None:
         self._tried = tried
         self._work = work
         self._progress = progress
@@ -252,7 +252,7 @@ class HandlerTrials:
         had_aws = self._aws.started
         self._take(message, event)
         invocation = await self._host.invoke(self._spec, encode_event(event))
-        if invocation.outcome is Outcome.TIMED_OUT and self._aws.started and not had_aws:
+        if invocation.outcome is InvocationOutcome.TIMED_OUT and self._aws.started and not had_aws:
             self._progress(
                 "the handler timed out while the local AWS was starting: invoked again, as WorkMail does (T2)"
             )

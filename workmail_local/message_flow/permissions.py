@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workmail_local.message_flow.service import MessageFlowCall, MessageInTransit, ObjectLocation
 
 
-class ContentAccess:
+class ContentPermissions:
     """The questions the message flow service asks, answered from what is deployed.
 
     Args:

@@ -1,0 +1,46 @@
+"""How IAM names WorkMail's things: ARNs, service principals, actions (L3-L5, C1, C3). Parts may be CDK tokens."""
+
+from __future__ import annotations
+
+from workmail_flow.limits import WORKMAIL_PARTITION
+from workmail_flow.vocabulary import FlowDirection
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+INVOKE_FUNCTION: Final = "lambda:InvokeFunction"
+"""What WorkMail does with a rule's function (L4)."""
+
+GET_CONTENT: Final = "workmailmessageflow:GetRawMessageContent"
+PUT_CONTENT: Final = "workmailmessageflow:PutRawMessageContent"
+"""What a function may do with a message's content (C1)."""
+
+READ_UPDATED: Final = ("s3:GetObject", "s3:GetObjectVersion")
+"""What WorkMail does with the objects that hold updated messages (C5)."""
+
+MESSAGE_CONTEXTS: Final = {FlowDirection.INBOUND: "incoming", FlowDirection.OUTBOUND: "outgoing"}
+"""The word for a direction in a message's ARN (C3)."""
+
+
+def workmail_principal(region: str) -> str:
+    """Return the service principal that WorkMail of a Region calls as (L4)."""
+    return f"workmail.{region}.amazonaws.com"
+
+
+def organization_arn(organization_id: str, *, region: str, account: str) -> str:
+    """Return an organization's ARN (L3), the source ARN of WorkMail's invocations (L4)."""
+    return f"arn:{WORKMAIL_PARTITION}:workmail:{region}:{account}:organization/{organization_id}"
+
+
+def message_arn(
+    organization_id: str, *, region: str, account: str, direction: FlowDirection | None = None, message_id: str = "*"
+) -> str:
+    """Return a message's ARN (C3).
+
+    Without a message id it covers all messages of the direction, without a direction all of the organization, which is
+    how WorkMail names itself when it reads a bucket (C5).
+    """
+    context = "" if direction is None else f"/{MESSAGE_CONTEXTS[direction]}"
+    messages = f"arn:{WORKMAIL_PARTITION}:workmailmessageflow:{region}:{account}:message/{organization_id}"
+    return f"{messages}{context}/{message_id}"
