@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workmail_local.aws.function_identities import FunctionIdentities, FunctionIdentity
 
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/[^/]+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+_ELEMENTS_ABOUT_ACTIONS = ("Sid", "Effect", "Action", "NotAction")
 _NEEDS_NO_PERMISSION = frozenset({"sts:GetCallerIdentity"})
 # What a request on an object needs; a sub-resource (`?tagging`, `?acl`…) is let pass.
 _OBJECT_ACTIONS = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject", "DELETE": "s3:DeleteObject"}
@@ -77,7 +78,7 @@ class FunctionAccess:
         statements = self._identities.role_statements(identity.role_arn)
         if wanted.resource is None:
             return _decide_by_action(statements, wanted.action)
-        context = identity_context(identity.role_arn, region)
+        context = identity_context(identity.role_arn, region, wanted.resource)
         own = evaluate(statements, action=wanted.action, resource=wanted.resource, context=context)
         if wanted.bucket is None:
             return own
@@ -95,9 +96,9 @@ class FunctionAccess:
 
 def _decide_by_action(statements: Iterable[dict[str, Any]], action: str) -> Access:
     anywhere = [
-        {**statement, "Resource": "*", "Condition": {}}
+        {"Resource": "*"} | {name: statement[name] for name in _ELEMENTS_ABOUT_ACTIONS if name in statement}
         for statement in statements
-        if statement.get("Effect") == "Allow" and ("Action" in statement or "NotAction" in statement)
+        if isinstance(statement, dict) and statement.get("Effect") == "Allow"
     ]
     return evaluate(anywhere, action=action, resource="*")
 

@@ -4,80 +4,97 @@ from __future__ import annotations
 
 import ipaddress
 import operator
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from workmail_local.iam.not_evaluated import NotEvaluatedError, first
 from workmail_local.iam.pattern import matches, matches_arn
+from workmail_local.iam.request_context import ALWAYS_SUPPLIED, RequestContext, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_Matcher = Callable[[str, str, "Mapping[str, str]"], bool]
+_Matcher = Callable[[str, str, RequestContext], bool]
 
-# Keys that AWS gives to every request; without a value for one here, a condition on it is neither true nor false.
-_ALWAYS_PRESENT = frozenset(
-    {"aws:currenttime", "aws:epochtime", "aws:requestedregion", "aws:securetransport", "aws:sourceip"}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ConditionResult:
-    """Whether a condition holds.
-
-    Attributes:
-        reason: The first part that does not hold, if any.
-        evaluated: False if that part is one this evaluator does not know, so that it may hold in AWS.
-    """
-
-    holds: bool
-    reason: str = ""
-    evaluated: bool = True
+_SET_OPERATORS = frozenset({"", "ForAllValues", "ForAnyValue"})
+# Python's own conversions also take underscores, other scripts' digits, `nan` and `inf`.
+_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?")
+_EPOCH_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 
 
-def evaluate_condition(condition: Mapping[str, Any], keys: Mapping[str, str]) -> ConditionResult:
-    """Evaluate a condition block; all its parts must hold.
+def condition_mismatch(condition: Mapping[str, Any], context: RequestContext) -> str | None:
+    """Return the first part of a condition block that does not hold, or None if all hold.
 
     Args:
         condition: Operators to keys to one or more values, of which one must match (none, for negated operators).
-        keys: The request's context by lower-case key.
+        context: The request's condition keys.
+
+    Raises:
+        NotEvaluatedError: Nothing is known not to hold, but a part cannot be decided here.
     """
-    for operator_name, block in condition.items():
-        for key, wanted in block.items():
-            result = _part(operator_name, key, _texts(wanted), keys)
-            if not result.holds:
-                return result
-    return ConditionResult(holds=True)
+    parts = ((name, key, _texts(wanted)) for name, block in condition.items() for key, wanted in block.items())
+    return first(lambda part: _mismatch(*part, context), parts)
 
 
-def _part(operator_name: str, key: str, wanted: Sequence[str], keys: Mapping[str, str]) -> ConditionResult:
-    quantifier, _, plain = operator_name.rpartition(":")
+def _mismatch(operator_name: str, key: str, wanted: Sequence[str], context: RequestContext) -> str | None:
+    set_operator, _, plain = operator_name.rpartition(":")
     base = plain.removesuffix("IfExists")
-    value = keys.get(key.lower())
     shown = f"{operator_name} {key} {' or '.join(wanted)}"
-    if quantifier not in {"", "ForAllValues", "ForAnyValue"} or (base != "Null" and base not in _OPERATORS):
-        return ConditionResult(False, f"{operator_name} was not evaluated: the operator is not known here", False)
-    if base == "Null":
-        wants_absence = wanted[0].lower() == "true"
-        is_absent = value is None and key.lower() not in _ALWAYS_PRESENT
-        return _result(wants_absence == is_absent, f"{shown}, but it is {'absent' if is_absent else 'present'}")
-    matcher, is_negated = _OPERATORS[base]
-    if value is None:
-        if key.lower() in _ALWAYS_PRESENT:
-            return ConditionResult(False, f"{shown} was not evaluated: the key has no value here", False)
-        # A negated operator holds for an absent key.
-        holds = is_negated or plain != base or quantifier == "ForAllValues"
-        return _result(holds, f"{shown}, but the request has no {key}")
+    if operator_name != "Null" and (base not in _OPERATORS or set_operator not in _SET_OPERATORS):
+        raise NotEvaluatedError(f"{operator_name} was not evaluated: the operator is not known here")
+    values = values_of(key, context)
+    if values is None and operator_name != "Null":
+        raise NotEvaluatedError(f"{shown} was not evaluated: the key has no value here")
     try:
-        matched = any(matcher(item, value, keys) for item in wanted)
-    except ValueError as error:
-        return _result(False, f"{shown}: {error}")
-    return _result(matched != is_negated, f"{shown}, but it is {value}")
+        if operator_name == "Null":
+            holds = _is_absent(key, values) in {_truth(item) for item in wanted}
+        elif values:
+            holds = _holds(base, set_operator, wanted, values, context)
+        else:
+            holds = _holds_if_absent(base, set_operator, if_exists=plain != base)
+    except (ValueError, OverflowError) as error:
+        raise NotEvaluatedError(f"{shown} was not evaluated: {error}") from error
+    if holds:
+        return None
+    if values is None:
+        return f"its condition wants {shown}, but AWS always supplies it"
+    return (
+        f"its condition wants {shown}, but {'it is ' + ' and '.join(values) if values else f'the request has no {key}'}"
+    )
 
 
-def _result(holds: bool, reason: str) -> ConditionResult:
-    return ConditionResult(holds, "" if holds else f"its condition wants {reason}")
+def _is_absent(key: str, values: Sequence[str] | None) -> bool:
+    if values is None and key.lower() not in ALWAYS_SUPPLIED:
+        raise ValueError("whether AWS supplies the key is not known here")
+    return values is not None and not values
+
+
+def _holds(base: str, set_operator: str, wanted: Sequence[str], values: Sequence[str], context: RequestContext) -> bool:
+    matcher, is_negated = _OPERATORS[base]
+
+    def holds_for(value: str) -> bool:
+        matched = first(lambda item: matcher(item, value, context), wanted)
+        return bool(matched) != is_negated
+
+    if set_operator == "ForAnyValue":
+        return bool(first(holds_for, values))
+    if set_operator == "ForAllValues":
+        return not first(lambda value: not holds_for(value), values)
+    if len(values) > 1:
+        raise ValueError("the key has several values, which needs ForAllValues or ForAnyValue")
+    return holds_for(values[0])
+
+
+def _holds_if_absent(base: str, set_operator: str, *, if_exists: bool) -> bool:
+    if set_operator == "ForAnyValue":
+        if if_exists:
+            raise ValueError("what ForAnyValue with IfExists means for an absent key is not documented")
+        return False
+    _, is_negated = _OPERATORS[base]
+    return if_exists or is_negated or set_operator == "ForAllValues"
 
 
 def _texts(value: Any) -> Sequence[str]:
@@ -85,33 +102,51 @@ def _texts(value: Any) -> Sequence[str]:
     return [str(item).lower() if isinstance(item, bool) else str(item) for item in items]
 
 
-def _equals(wanted: str, value: str, keys: Mapping[str, str]) -> bool:
-    return matches(wanted, value, keys, wildcards=False)
+def _equals(wanted: str, value: str, context: RequestContext) -> bool:
+    return matches(wanted, value, context, wildcards=False)
 
 
-def _equals_ignoring_case(wanted: str, value: str, keys: Mapping[str, str]) -> bool:
-    folded = {key: item.lower() for key, item in keys.items()}
-    return matches(wanted.lower(), value.lower(), folded, wildcards=False)
+def _equals_ignoring_case(wanted: str, value: str, context: RequestContext) -> bool:
+    return matches(wanted, value, context, wildcards=False, ignore_case=True)
 
 
-def _bool(wanted: str, value: str, _keys: Mapping[str, str]) -> bool:
-    return wanted.lower() == value.lower()
+def _is_like_arn(wanted: str, value: str, context: RequestContext) -> bool:
+    matched = matches_arn(wanted, value, context)
+    if matched and wanted != "*" and wanted.count(":") < 5:
+        raise ValueError(f"{wanted} is not a complete ARN")
+    return matched
 
 
-def _in_network(wanted: str, value: str, _keys: Mapping[str, str]) -> bool:
+def _bool(wanted: str, value: str, _context: RequestContext) -> bool:
+    return _truth(wanted) == _truth(value)
+
+
+def _in_network(wanted: str, value: str, _context: RequestContext) -> bool:
     return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
 
 
 def _numeric(compare: Callable[[Any, Any], bool]) -> _Matcher:
-    return lambda wanted, value, _keys: compare(float(value), float(wanted))
+    return lambda wanted, value, _context: compare(_number(value), _number(wanted))
 
 
 def _date(compare: Callable[[Any, Any], bool]) -> _Matcher:
-    return lambda wanted, value, _keys: compare(_instant(value), _instant(wanted))
+    return lambda wanted, value, _context: compare(_instant(value), _instant(wanted))
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError(f"{text} is neither true nor false")
+    return text.lower() == "true"
+
+
+def _number(text: str) -> Decimal:
+    if _NUMBER.fullmatch(text) is None:
+        raise ValueError(f"{text} is not a number")
+    return Decimal(text)
 
 
 def _instant(text: str) -> datetime:
-    if text.replace(".", "", 1).isdigit():
+    if _EPOCH_SECONDS.fullmatch(text):
         return datetime.fromtimestamp(float(text), UTC)
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
@@ -125,10 +160,10 @@ _OPERATORS: dict[str, tuple[_Matcher, bool]] = {
     "StringNotEqualsIgnoreCase": (_equals_ignoring_case, True),
     "StringLike": (matches, False),
     "StringNotLike": (matches, True),
-    "ArnEquals": (matches_arn, False),
-    "ArnLike": (matches_arn, False),
-    "ArnNotEquals": (matches_arn, True),
-    "ArnNotLike": (matches_arn, True),
+    "ArnEquals": (_is_like_arn, False),
+    "ArnLike": (_is_like_arn, False),
+    "ArnNotEquals": (_is_like_arn, True),
+    "ArnNotLike": (_is_like_arn, True),
     "Bool": (_bool, False),
     "IpAddress": (_in_network, False),
     "NotIpAddress": (_in_network, True),

@@ -1,7 +1,7 @@
 """Decides a request against policy statements as IAM does: explicit deny, then allow, else denied.
 
-Small and exact: what it does not know (an operator, a key it was given no value for) never counts as allowed.
-Principal and action names compare as IAM compares them; ARNs by their six parts.
+Small and exact: what it does not know (an operator, the value of a key) or what AWS would not accept (a malformed
+statement) never counts as allowed, and denies where it stands in a Deny.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workmail_local.iam.condition import evaluate_condition
-from workmail_local.iam.pattern import matches, matches_arn
+from workmail_local.iam.condition import condition_mismatch
+from workmail_local.iam.not_evaluated import NotEvaluatedError, first
+from workmail_local.iam.pattern import arn_parts, matches, matches_arn
+from workmail_local.iam.statement_fault import statement_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from workmail_local.iam.request_context import RequestContext
 
 Statement = dict[str, Any]
 
@@ -23,8 +27,8 @@ class Access:
     """The decision on one request.
 
     Attributes:
-        denied: A statement denies; no other policy can allow it then.
-        reason: What decided, for a person: the statement that allows or denies, or what each one that came near lacks.
+        denied: A statement denies; no other policy can allow the request then.
+        reason: What decided, for a person: the statement that allows or denies, or why each Allow does not apply.
     """
 
     allowed: bool
@@ -38,9 +42,9 @@ def evaluate(
     action: str,
     resource: str,
     principal: str | None = None,
-    context: Mapping[str, str] | None = None,
+    context: RequestContext | None = None,
 ) -> Access:
-    """Decide whether the statements allow an action on a resource.
+    """Decide whether the statements allow an action on a resource. Never raises, whatever the statements hold.
 
     Args:
         statements: Of one or more policies that decide together.
@@ -50,27 +54,34 @@ def evaluate(
             policies of an identity, whose statements name no principal.
         context: Condition keys such as `aws:SourceArn`, in any case, with their values.
     """
+    if not isinstance(statements, list | tuple):
+        return Access(False, "denied to be safe: the policy is malformed: its statements are not a list", denied=True)
     keys = {key.lower(): value for key, value in (context or {}).items()}
     allowed_by: str | None = None
     near: list[str] = []
     for number, statement in enumerate(statements, start=1):
-        name = statement.get("Sid") or f"statement {number}"
-        mismatch = _mismatch(statement, action=action, resource=resource, principal=principal, keys=keys)
-        is_deny = statement.get("Effect") == "Deny"
-        if mismatch is not None:
-            if not is_deny:
-                near.append(f"{name}: {mismatch}")
+        parts = statement if isinstance(statement, dict) else {}
+        name = shown_name if isinstance(shown_name := parts.get("Sid"), str) else f"statement {number}"
+        effect = parts.get("Effect")
+        fault = statement_fault(statement, of_resource=principal is not None)
+        if fault is not None:
+            if effect != "Allow":
+                return Access(False, f"denied to be safe: {name} is malformed: {fault}", denied=True)
+            near.append(f"{name} is malformed: {fault}")
             continue
-        condition = evaluate_condition(statement.get("Condition", {}), keys)
-        if not condition.holds:
-            if is_deny and not condition.evaluated:
-                return Access(False, f"denied to be safe: {name} denies and {condition.reason}", denied=True)
-            if not is_deny:
-                near.append(f"{name}: {condition.reason}")
-        elif is_deny:
-            return Access(False, f"explicitly denied by {name}", denied=True)
-        elif statement.get("Effect") == "Allow":
+        try:
+            mismatch = _mismatch(statement, action=action, resource=resource, principal=principal, context=keys)
+        except NotEvaluatedError as error:
+            if effect == "Deny":
+                return Access(False, f"denied to be safe: {name} denies and {error}", denied=True)
+            mismatch = str(error)
+        if effect == "Deny":
+            if mismatch is None:
+                return Access(False, f"explicitly denied by {name}", denied=True)
+        elif mismatch is None:
             allowed_by = allowed_by or name
+        else:
+            near.append(f"{name}: {mismatch}")
     if allowed_by is not None:
         return Access(True, f"allowed by {allowed_by}")
     if not statements:
@@ -79,61 +90,79 @@ def evaluate(
 
 
 def _mismatch(
-    statement: Statement, *, action: str, resource: str, principal: str | None, keys: Mapping[str, str]
+    statement: Statement, *, action: str, resource: str, principal: str | None, context: RequestContext
 ) -> str | None:
-    """Why the statement does not speak of this request, or None if it does, its condition aside."""
-    if principal is not None:
-        wrong_principal = _principal_mismatch(statement, principal)
-        if wrong_principal is not None:
-            return wrong_principal
-    if "Action" in statement:
-        if not _names_action(statement["Action"], action):
-            return f"its Action is {_shown(statement['Action'])}"
-    elif "NotAction" not in statement:
-        return "it has no Action"
-    elif _names_action(statement["NotAction"], action):
-        return f"its NotAction is {_shown(statement['NotAction'])}"
-    if "Resource" in statement:
-        if not any(matches_arn(item, resource, keys) for item in _items(statement["Resource"])):
-            return f"its Resource is {_shown(statement['Resource'])}, not {resource}"
-    elif "NotResource" not in statement:
-        return "it has no Resource"
-    elif any(matches_arn(item, resource, keys) for item in _items(statement["NotResource"])):
-        return f"its NotResource is {_shown(statement['NotResource'])}"
-    return None
+    """Return why the statement does not apply to this request, or None if it does."""
+    checks: tuple[Callable[[], str | None], ...] = (
+        lambda: None if principal is None else _principal_mismatch(statement, principal),
+        lambda: _action_mismatch(statement, action),
+        lambda: _resource_mismatch(statement, resource, context),
+        lambda: condition_mismatch(statement.get("Condition", {}), context),
+    )
+    return first(lambda check: check(), checks)
 
 
 def _principal_mismatch(statement: Statement, principal: str) -> str | None:
-    if "Principal" in statement:
-        if _names_principal(statement["Principal"], principal):
-            return None
-        return f"its Principal is {_shown(statement['Principal'])}, not {principal}"
     if "NotPrincipal" in statement:
-        if _names_principal(statement["NotPrincipal"], principal):
-            return f"its NotPrincipal is {_shown(statement['NotPrincipal'])}"
-        return None
-    return "it names no Principal"
+        if not _names_principal(statement["NotPrincipal"], principal):
+            return None
+        if principal.startswith("arn:"):
+            raise NotEvaluatedError("its NotPrincipal was not evaluated: AWS also compares the account and the session")
+        return f"its NotPrincipal is {_shown(statement['NotPrincipal'])}"
+    element = statement["Principal"]
+    if not _names_principal(element, principal):
+        return f"its Principal is {_shown(element)}, not {principal}"
+    if statement["Effect"] == "Allow" and not _names_principal(element, principal, by_account=False):
+        return f"its Principal is {_shown(element)}, which leaves the decision to the account's own policies"
+    return None
 
 
-def _names_principal(element: Any, principal: str) -> bool:
-    if element == "*":
+def _names_principal(element: Any, principal: str, *, by_account: bool = True) -> bool:
+    if element == "*" or "*" in _items(element.get("AWS", ())):
+        # `{"AWS": "*"}` is everyone, services included.
         return True
-    if not isinstance(element, dict):
-        return False
     if not principal.startswith("arn:"):
-        # `{"AWS": "*"}` is everyone, services included; other wildcards mean nothing in a service's name.
-        return principal in _items(element.get("Service", ())) or "*" in _items(element.get("AWS", ()))
-    account = principal.split(":")[4]
-    everyone_in_it = {account, f"arn:aws:iam::{account}:root", "*"}
-    return any(item == principal or item in everyone_in_it for item in _items(element.get("AWS", ())))
+        return principal in _items(element.get("Service", ()))
+    _, partition, _, _, account, role = arn_parts(principal)
+    items = set(_items(element.get("AWS", ())))
+    if principal in items or (by_account and not items.isdisjoint({account, f"arn:{partition}:iam::{account}:root"})):
+        return True
+    session = f"arn:{partition}:sts::{account}:assumed-role/{role.rpartition('/')[2]}/"
+    if "CanonicalUser" in element or any(item.startswith(session) for item in items):
+        raise NotEvaluatedError(f"its principal {_shown(element)} was not evaluated: it may be {principal}")
+    return False
 
 
-def _names_action(element: Any, action: str) -> bool:
-    return any(matches(item.lower(), action.lower(), {}) for item in _items(element))
+def _action_mismatch(statement: Statement, action: str) -> str | None:
+    def names(element: Any) -> bool:
+        return any(matches(item, action, {}, ignore_case=True) for item in _items(element))
+
+    if "NotAction" in statement:
+        return f"its NotAction is {_shown(statement['NotAction'])}" if names(statement["NotAction"]) else None
+    return None if names(statement["Action"]) else f"its Action is {_shown(statement['Action'])}"
+
+
+def _resource_mismatch(statement: Statement, resource: str, context: RequestContext) -> str | None:
+    def names(element: Any) -> bool:
+        return bool(first(lambda item: _covers(item, resource, context), _items(element)))
+
+    if "NotResource" in statement:
+        return f"its NotResource is {_shown(statement['NotResource'])}" if names(statement["NotResource"]) else None
+    element = statement["Resource"]
+    return None if names(element) else f"its Resource is {_shown(element)}, not {resource}"
+
+
+def _covers(pattern: str, resource: str, context: RequestContext) -> bool:
+    if matches_arn(pattern, resource, context):
+        return True
+    if matches(pattern, resource, context):
+        # The documentation says that a wildcard at the end of a part "can" do so.
+        raise NotEvaluatedError(f"{pattern} was not evaluated: its wildcard would have to reach over a colon")
+    return False
 
 
 def _items(value: Any) -> Iterable[str]:
-    return [value] if isinstance(value, str) else [str(item) for item in value]
+    return [value] if isinstance(value, str) else value
 
 
 def _shown(value: Any) -> str:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workmail_flow.arns import INVOKE_FUNCTION, READ_UPDATED, workmail_principal
 from workmail_local.iam.evaluate import Access, evaluate
+from workmail_local.iam.pattern import arn_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from workmail_local.iam.evaluate import Statement
+    from workmail_local.iam.request_context import RequestContext
 
-
-def workmail_principal(region: str) -> str:
-    """The service principal that WorkMail calls as (L4)."""
-    return f"workmail.{region}.amazonaws.com"
+# Keys about organizations in AWS Organizations, about tags and about VPC endpoints: nothing local says whether there
+# are any.
+_NOT_KNOWN_HERE: RequestContext = dict.fromkeys(
+    (
+        *("aws:ResourceOrgID", "aws:ResourceOrgPaths", "aws:SourceOrgID", "aws:SourceOrgPaths"),
+        *("aws:PrincipalTag/*", "aws:RequestTag/*", "aws:ResourceTag/*", "aws:TagKeys"),
+        *("aws:SourceVpc", "aws:SourceVpcArn", "aws:SourceVpce", "aws:VpcSourceIp"),
+        *("aws:VpceAccount", "aws:VpceOrgID", "aws:VpceOrgPaths"),
+    )
+)
+# S3 takes no older version, so a condition on a newer one does not hold here.
+_LEAST_TLS_VERSION = "1.2"
 
 
 def may_workmail_invoke(
@@ -27,21 +38,9 @@ def may_workmail_invoke(
         function_arn: As the rule names it; an alias and a version have policies of their own.
         organization_arn: Source ARN of the request; Region and account are the organization's.
     """
-    region, account = organization_arn.split(":")[3:5]
     arn = function_arn.removesuffix(":$LATEST")
     statements = function_policies.get(arn, ())
-    decision = evaluate(
-        statements,
-        action="lambda:InvokeFunction",
-        resource=arn,
-        principal=workmail_principal(region),
-        context={
-            "aws:SourceArn": organization_arn,
-            "aws:SourceAccount": account,
-            "aws:RequestedRegion": region,
-            "aws:SecureTransport": "true",
-        },
-    )
+    decision = _may_workmail(statements, action=INVOKE_FUNCTION, resource=arn, source_arn=organization_arn)
     if decision.allowed or statements:
         return decision
     unqualified = ":".join(arn.split(":")[:7])
@@ -53,10 +52,9 @@ def may_workmail_invoke(
 def may_role(
     role_policies: Mapping[str, Sequence[Statement]], *, role_arn: str, action: str, resource: str, region: str
 ) -> Access:
-    """Whether a role's own policies allow an action; a permissions boundary is not looked at.
+    """Whether a role's own policies allow an action; permissions boundaries are ignored.
 
-    For message content the action is `workmailmessageflow:GetRawMessageContent` or `…:PutRawMessageContent` and the
-    resource is the message's ARN (C3).
+    For message content the action is one of those in C1 and the resource is the message's ARN (C3).
 
     Args:
         role_policies: As `Deployment.role_policies` holds them.
@@ -71,7 +69,7 @@ def may_role(
         role_policies[role_arn],
         action=action,
         resource=resource,
-        context=identity_context(role_arn, region),
+        context=identity_context(role_arn, region, resource),
     )
 
 
@@ -86,32 +84,57 @@ def may_workmail_read_object(
         key: The object's key.
         message_arn: Source ARN of the request (C3); Region and account are the message's.
     """
-    region, account = message_arn.split(":")[3:5]
     decision = Access(False, f"bucket {bucket} has no policy, so WorkMail may not read from it")
-    for action in ("s3:GetObject", "s3:GetObjectVersion") if bucket_policies.get(bucket) else ():
-        decision = evaluate(
+    for action in READ_UPDATED if bucket_policies.get(bucket) else ():
+        decision = _may_workmail(
             bucket_policies[bucket],
             action=action,
             resource=f"arn:aws:s3:::{bucket}/{key}",
-            principal=workmail_principal(region),
-            context={
-                "aws:SourceArn": message_arn,
-                "aws:SourceAccount": account,
-                "aws:RequestedRegion": region,
-                "aws:SecureTransport": "true",
-            },
+            source_arn=message_arn,
         )
         if not decision.allowed:
             break
     return decision
 
 
-def identity_context(role_arn: str, region: str) -> dict[str, str]:
-    """Condition keys of a request that a function signs as its role; it would call over TLS."""
+def identity_context(role_arn: str, region: str, resource: str) -> RequestContext:
+    """Condition keys of a request that a function sends itself, signed as its role; it would use TLS."""
+    _, _, service, _, account, _ = arn_parts(resource)
     return {
+        **_NOT_KNOWN_HERE,
         "aws:PrincipalArn": role_arn,
-        "aws:PrincipalAccount": role_arn.split(":")[4],
+        "aws:PrincipalAccount": arn_parts(role_arn)[4],
         "aws:PrincipalType": "AssumedRole",
+        "aws:PrincipalIsAWSService": "false",
+        "aws:PrincipalOrgID": None,
+        "aws:PrincipalOrgPaths": None,
+        "aws:ViaAWSService": "false",
         "aws:RequestedRegion": region,
+        "aws:ResourceAccount": account or None,
         "aws:SecureTransport": "true",
+        "lambda:SourceFunctionArn": None,
+        **_service_keys(service),
     }
+
+
+def _may_workmail(statements: Sequence[Statement], *, action: str, resource: str, source_arn: str) -> Access:
+    """Whether WorkMail may act on a resource of the organization's own Region and account (L2, C5)."""
+    _, _, _, region, account, _ = arn_parts(source_arn)
+    context: RequestContext = {
+        **_NOT_KNOWN_HERE,
+        "aws:SourceArn": source_arn,
+        "aws:SourceAccount": account,
+        "aws:PrincipalIsAWSService": "true",
+        "aws:PrincipalServiceName": workmail_principal(region),
+        "aws:PrincipalServiceNamesList": None,
+        "aws:RequestedRegion": region,
+        "aws:ResourceAccount": account,
+        "aws:SecureTransport": "true",
+        **_service_keys(arn_parts(resource)[2]),
+    }
+    return evaluate(statements, action=action, resource=resource, principal=workmail_principal(region), context=context)
+
+
+def _service_keys(service: str) -> RequestContext:
+    """A service's own keys: which ones it supplies depends on the request, so none of them counts as absent."""
+    return {f"{service}:*": None} | ({"s3:TlsVersion": _LEAST_TLS_VERSION} if service == "s3" else {})

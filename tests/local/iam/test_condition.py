@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workmail_local.iam.condition import evaluate_condition
+from workmail_local.iam.condition import condition_mismatch
+from workmail_local.iam.not_evaluated import NotEvaluatedError
 
 KEYS = {
     "aws:sourcearn": "arn:aws:workmailmessageflow:us-east-1:123456789012:message/m-1/incoming/9",
@@ -61,9 +62,7 @@ KEYS = {
     ],
 )
 def test_operators(condition, holds):
-    result = evaluate_condition(condition, KEYS)
-    assert result.holds is holds
-    assert result.evaluated
+    assert (condition_mismatch(condition, KEYS) is None) is holds
 
 
 @pytest.mark.parametrize(
@@ -78,26 +77,47 @@ def test_operators(condition, holds):
     ],
 )
 def test_what_is_not_known_is_neither_true_nor_false(condition):
-    result = evaluate_condition(condition, KEYS)
-    assert not result.holds
-    assert not result.evaluated
-    assert "was not evaluated" in result.reason
+    with pytest.raises(NotEvaluatedError, match="was not evaluated"):
+        condition_mismatch(condition, KEYS)
 
 
-def test_a_value_that_cannot_be_compared_does_not_hold():
-    result = evaluate_condition({"NumericEquals": {"aws:username": "1"}}, KEYS)
-    assert not result.holds
-    assert "could not convert string to float" in result.reason
+@pytest.mark.parametrize(
+    ("condition", "reason"),
+    [
+        ({"NumericEquals": {"aws:username": "1"}}, "Ann is not a number"),
+        ({"NumericNotEquals": {"aws:MultiFactorAuthAge": "nan"}}, "nan is not a number"),
+        ({"NumericLessThan": {"aws:MultiFactorAuthAge": "1_000"}}, "1_000 is not a number"),
+        ({"DateGreaterThan": {"aws:CurrentTime": "yesterday"}}, "yesterday"),
+        ({"DateNotEquals": {"aws:CurrentTime": "9" * 12}}, "out of range"),
+        ({"DateNotEquals": {"aws:CurrentTime": "9" * 40}}, "9999"),
+        ({"Bool": {"aws:SecureTransport": "yes"}}, "yes is neither true nor false"),
+        ({"Null": {"aws:username": "absent"}}, "absent is neither true nor false"),
+        ({"NotIpAddress": {"aws:SourceIp": "10.0.0.0/99"}}, "10.0.0.0/99"),
+        ({"ArnLike": {"aws:SourceArn": "arn:aws:workmailmessageflow:*"}}, "is not a complete ARN"),
+    ],
+)
+def test_a_value_that_cannot_be_compared_is_neither_true_nor_false(condition, reason):
+    with pytest.raises(NotEvaluatedError, match=f"was not evaluated.*{reason}"):
+        condition_mismatch(condition, KEYS)
+
+
+def test_a_clear_no_counts_beside_what_was_not_evaluated():
+    unknown, wrong = {"aws:RequestedRegion": "us-east-1"}, {"aws:username": "Bob"}
+    for block in (unknown | wrong, wrong | unknown):
+        assert condition_mismatch({"StringEquals": block}, KEYS) == (
+            "its condition wants StringEquals aws:username Bob, but it is Ann"
+        )
 
 
 @given(st.text(), st.text())
 def test_a_negated_operator_is_the_opposite_for_a_key_that_is_present(wanted, value):
     for positive, negated in (("StringEquals", "StringNotEquals"), ("StringLike", "StringNotLike")):
-        holds = [evaluate_condition({name: {"k": wanted}}, {"k": value}).holds for name in (positive, negated)]
+        holds = [condition_mismatch({name: {"k": wanted}}, {"k": value}) is None for name in (positive, negated)]
         assert holds[0] != holds[1]
 
 
 @given(st.text(alphabet="ab*?$", max_size=8))
 def test_a_variables_value_stands_for_itself(value):
-    assert evaluate_condition({"StringLike": {"k": "${v}"}}, {"k": value, "v": value}).holds
-    assert not evaluate_condition({"StringLike": {"k": "${v}"}}, {"k": value + "x", "v": value}).holds
+    condition = {"StringLike": {"k": "${v}"}}
+    assert condition_mismatch(condition, {"k": value, "v": value}) is None
+    assert condition_mismatch(condition, {"k": value + "x", "v": value}) is not None

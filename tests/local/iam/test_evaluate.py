@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fnmatch
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,8 +97,9 @@ def test_identity_statements_need_no_principal_and_resource_statements_do():
         (WORKMAIL, {"AWS": "*"}, True),
         (WORKMAIL, {"Service": ["lambda.amazonaws.com", WORKMAIL]}, True),
         (WORKMAIL, {"Service": "workmail.*.amazonaws.com"}, False),
-        ("arn:aws:iam::123456789012:role/r", {"AWS": "123456789012"}, True),
-        ("arn:aws:iam::123456789012:role/r", {"AWS": "arn:aws:iam::123456789012:root"}, True),
+        # The account is left to decide by its own policies.
+        ("arn:aws:iam::123456789012:role/r", {"AWS": "123456789012"}, False),
+        ("arn:aws:iam::123456789012:role/r", {"AWS": "arn:aws:iam::123456789012:root"}, False),
         ("arn:aws:iam::123456789012:role/r", {"AWS": ["arn:aws:iam::123456789012:role/r"]}, True),
         ("arn:aws:iam::123456789012:role/r", {"AWS": "arn:aws:iam::123456789012:role/other"}, False),
         ("arn:aws:iam::123456789012:role/r", {"AWS": "999999999999"}, False),
@@ -124,7 +127,9 @@ def test_principals(principal, element, allowed):
         ({"Action": "*", "NotResource": "arn:aws:s3:::other/*"}, True),
         ({"Action": "*"}, False),
         ({"Action": "*", "Resource": "arn:aws:s3:::${aws:PrincipalTag/team}/*"}, False),
-        ({"Action": "*", "Resource": "arn:aws:s3:::${aws:PrincipalAccount, 'messages'}/*"}, True),
+        ({"Action": "*", "Resource": "arn:aws:s3:::${aws:SourceIdentity, 'messages'}/*"}, True),
+        # AWS has a value for this key, so it would not take the default.
+        ({"Action": "*", "Resource": "arn:aws:s3:::${aws:PrincipalAccount, 'messages'}/*"}, False),
         ({"Action": "*", "Resource": "arn:aws:s3:::mess*/${aws:username}/*"}, True),
     ],
 )
@@ -144,8 +149,6 @@ segments = st.text(st.sampled_from("ab*?.-/"), max_size=6)
 
 @given(st.lists(segments, min_size=6, max_size=6), st.lists(st.text("ab.-/", max_size=6), min_size=6, max_size=6))
 def test_a_wildcard_never_reaches_into_the_next_part_of_an_arn(pattern, arn):
-    import fnmatch
-
     def part(wanted, found):
         return fnmatch.fnmatchcase(found, wanted)
 

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import re
+from time import process_time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workmail_local.iam.not_evaluated import NotEvaluatedError
+from workmail_local.iam.pattern import matches, matches_arn
+
+
+@given(st.text("ab*?\n", max_size=10), st.text("ab\n", max_size=10))
+def test_wildcards_match_what_a_regular_expression_says(pattern, value):
+    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    assert matches(pattern, value, {}) is (re.fullmatch(expression, value, re.DOTALL) is not None)
+
+
+@given(st.text("aBİß*?", max_size=8))
+def test_a_text_always_matches_itself(text):
+    for ignore_case in (False, True):
+        assert matches(text, text, {}, ignore_case=ignore_case)
+        assert matches("${k}", text, {"k": text}, ignore_case=ignore_case, wildcards=False)
+
+
+@pytest.mark.parametrize(
+    "hostile", ["*a" * 9, "*a" * 500, "*" * 1000, "?*" * 500 + "b", "*" + "a" * 500 + "b", "${" * 500, "${a" * 500]
+)
+@pytest.mark.parametrize("judge", [matches, matches_arn])
+def test_a_hostile_pattern_costs_in_proportion_to_the_text(hostile, judge):
+    """Twice the time for twice the text; a matcher that backtracks would not come to an end."""
+
+    def cost(length):
+        text = "arn:aws:s3:::" + "a" * length + "!"
+        started = process_time()
+        judge("arn:aws:s3:::" + hostile, text, {})
+        return process_time() - started
+
+    pairs = [(cost(20_000), cost(80_000)) for _ in range(3)]
+    # Four times as much; a quadratic matcher would need sixteen times as much.
+    assert min(large for _, large in pairs) < 10 * min(small for small, _ in pairs) + 0.01
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matched"),
+    [
+        ("${aws:userid}", None),
+        ("x${aws:userid}", False),
+        ("A${aws:userid}", None),
+        ("${aws:TagKeys}", None),
+        ("${aws:username}", False),
+        ("${aws:username, 'AROA:rule'}", True),
+        ("${Own}", True),
+        ("AROA${$}{x}", False),
+    ],
+)
+def test_a_variable_without_a_known_value_is_never_a_match(pattern, matched):
+    context = {"aws:tagkeys": ["a", "b"], "own": "AROA:rule"}
+    if_known = {True: True, False: False}.get(matched)
+
+    def judged():
+        try:
+            return matches(pattern, "AROA:rule", context)
+        except NotEvaluatedError:
+            return None
+
+    assert judged() is if_known
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matched"),
+    [
+        ("*", True),
+        ("arn:aws:lambda:*", True),
+        ("arn:aws:lambda:us-east-1:1:function:*", True),
+        ("arn:aws:lambda:us-east-1:1:function:rule", False),
+        ("arn:aws:lambda:*:function:rule:live", False),
+        ("arn:aws:lambda:us-east-1:${a:b, 'c:d'}:function:rule:live", False),
+        ("arn:aws:lambda:us-east-1:1:${kind}:live", True),
+    ],
+)
+def test_an_arn_matches_part_by_part(pattern, matched):
+    context = {"kind": "function:rule"}
+    assert matches_arn(pattern, "arn:aws:lambda:us-east-1:1:function:rule:live", context) is matched
