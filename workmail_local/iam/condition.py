@@ -148,6 +148,8 @@ def _number(text: str) -> Decimal:
 def _instant(text: str) -> datetime:
     if _EPOCH_SECONDS.fullmatch(text):
         return datetime.fromtimestamp(float(text), UTC)
+    if text[4:5] != "-":
+        raise ValueError(f"{text} is neither a date nor seconds since 1970")
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 

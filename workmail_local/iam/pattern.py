@@ -93,9 +93,12 @@ def _compile(
         if values is None or len(values) > 1:
             unknown = unknown or name
             tokens.append(_ANY)
+            continue
+        value = values[0] if values else default.strip("'")
+        if value or values:
+            tokens += value.lower() if ignore_case else value
         else:
-            value = values[0] if values else default.strip("'") or [_NOTHING]
-            tokens += map(str.lower, value) if ignore_case else value
+            tokens.append(_NOTHING)
     return tokens, unknown
 
 

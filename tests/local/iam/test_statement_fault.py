@@ -68,7 +68,7 @@ def test_a_malformed_deny_denies(statement, fault):
     [
         (None, "it is None, not an object"),
         ("Allow", "it is 'Allow', not an object"),
-        ([GOOD], "not an object"),
+        ([1], "it is [1], not an object"),
         (without("Effect"), "its Effect is None, not Allow or Deny"),
         (GOOD | {"Effect": "deny"}, "its Effect is 'deny', not Allow or Deny"),
         (GOOD | {"Effect": ["Allow"]}, "its Effect is ['Allow'], not Allow or Deny"),
@@ -77,7 +77,7 @@ def test_a_malformed_deny_denies(statement, fault):
 def test_a_statement_that_may_be_meant_as_a_deny_denies(statement, fault):
     access = decide(GOOD, statement)
     assert access.denied
-    assert access.reason == f"denied to be safe: statement 2 is malformed: {fault}" or fault in access.reason
+    assert access.reason == f"denied to be safe: statement 2 is malformed: {fault}"
 
 
 def test_the_policy_of_an_identity_names_no_principal():
@@ -107,8 +107,7 @@ elements = st.sampled_from([*GOOD, "NotAction", "NotResource", "NotPrincipal", "
     st.dictionaries(operators, st.dictionaries(st.sampled_from(["aws:SourceIp", "k"]), anything)),
 )
 def test_evaluation_never_raises(changes, condition):
-    """The statement before is a good Allow, so only a Deny or a fault can take access away."""
-    for effect in ("Allow", "Deny"):
-        decide(GOOD | changes)
-        decide(GOOD | {"Effect": effect, "Condition": condition})
-    assert decide(GOOD).allowed
+    """And no condition both lets an Allow allow and keeps a Deny from denying."""
+    decide(GOOD | changes)
+    allow, deny = ({**GOOD, "Effect": effect, "Condition": condition} for effect in ("Allow", "Deny"))
+    assert not (decide(allow).allowed and decide(GOOD, deny).allowed)
