@@ -60,9 +60,8 @@ def evaluate(
     allowed_by: str | None = None
     near: list[str] = []
     for number, statement in enumerate(statements, start=1):
-        parts = statement if isinstance(statement, dict) else {}
-        name = shown_name if isinstance(shown_name := parts.get("Sid"), str) else f"statement {number}"
-        effect = parts.get("Effect")
+        elements = statement if isinstance(statement, dict) else {}
+        name, effect = elements.get("Sid") or f"statement {number}", elements.get("Effect")
         fault = statement_fault(statement, of_resource=principal is not None)
         if fault is not None:
             if effect != "Allow":
