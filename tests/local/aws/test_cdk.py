@@ -14,7 +14,7 @@ from workmail_local.aws.cdk import (
     selected_stacks,
     synthesized_stacks,
 )
-from workmail_local.aws.loopback import NotLoopbackError, local_environment, require_loopback
+from workmail_local.loopback import NotLoopbackError, local_environment, require_loopback
 
 if TYPE_CHECKING:
     from pathlib import Path
