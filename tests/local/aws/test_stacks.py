@@ -155,6 +155,10 @@ def test_services_a_rules_function_uses_can_be_updated(aws: LocalAws) -> None:
                 },
             },
             "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": str(size)}},
+            "Stream": {
+                "Type": "AWS::Kinesis::Stream",
+                "Properties": {"ShardCount": 1, "RetentionPeriodHours": 24 * size},
+            },
             "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": size}},
             "Key": {"Type": "AWS::KMS::Key", "Properties": {"Description": str(size), "KeyPolicy": document}},
             "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": str(size)}},
@@ -189,6 +193,8 @@ def test_services_a_rules_function_uses_can_be_updated(aws: LocalAws) -> None:
     after = aws.resources("Services")
     assert {name for name in after if after[name] != before[name]} <= {"Subscription"}
     assert dynamodb.scan(TableName=before["Table"])["Count"] == 1
+    stream = aws.client("kinesis").describe_stream(StreamName=before["Stream"])["StreamDescription"]
+    assert stream["RetentionPeriodHours"] == 24 * 5
     secrets = aws.client("secretsmanager")
     assert secrets.get_secret_value(SecretId=before["Secret"])["SecretString"] == "5"
     assert secrets.get_secret_value(SecretId=before["Generated"])["SecretString"] == generated
