@@ -17,7 +17,6 @@ def main() -> None:
     parser.add_argument("--state", type=Path, help="folder that deployments are saved to and replayed from")
     parser.add_argument("--region", required=True, help="Region bootstrapped for the CDK at once")
     parser.add_argument("--account", default=DEFAULT_ACCOUNT, help="account of requests that name no other")
-    parser.add_argument("--port", type=int, default=0, help="port on loopback; 0 takes a free one")
     arguments = parser.parse_args()
 
     # Ctrl-C reaches every process of the terminal; the one that started us may need us until it has ended in order.
@@ -25,7 +24,7 @@ def main() -> None:
     # moto is slow to import, so check the arguments first.
     from workmail_local.aws.endpoint import Endpoint
 
-    endpoint = Endpoint(state=arguments.state, region=arguments.region, account=arguments.account, port=arguments.port)
+    endpoint = Endpoint(state=arguments.state, region=arguments.region, account=arguments.account)
     endpoint.start()
     print(json.dumps({"url": endpoint.url, "failures": endpoint.failures}), flush=True)
     sys.stdin.read()

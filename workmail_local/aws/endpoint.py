@@ -35,7 +35,7 @@ class Endpoint:
         failures: Saved deployments that could not be deployed again, and why.
     """
 
-    def __init__(self, *, state: Path | None, region: str, account: str, port: int = 0) -> None:
+    def __init__(self, *, state: Path | None, region: str, account: str) -> None:
         identities = FunctionIdentities(account)
         saved = SavedDeployments(state, identities)
         moto_patches.apply(account_of_key=identities.account_of_key)
@@ -46,7 +46,7 @@ class Endpoint:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = make_server(
             "127.0.0.1",
-            port,
+            0,
             FunctionAccess(_UnknownOperations(DomainDispatcherApplication(create_backend_app)), identities),
             threaded=True,
             request_handler=MotoRequestHandler,

@@ -34,7 +34,7 @@ def apply(*, account_of_key: Callable[[str], str]) -> None:
 
 
 def _use_accounts_of(account_of_key: Callable[[str], str]) -> None:
-    """Of an access key that its IAM did not make, moto says account 123456789012, a constant."""
+    """In moto, every access key that its IAM did not make belongs to account 123456789012, a constant."""
     iam.get_account_id_from = account_of_key  # type: ignore[assignment]
 
 

@@ -12,7 +12,7 @@ from moto.s3.models import s3_backends
 from workmail_flow.template import declared_rule_sets
 from workmail_local.aws.bootstrap import ASSET_BUCKET, bootstrap
 from workmail_local.aws.cloudformation.local_cloudformation import StackIdentity, all_stacks, local_cloudformation
-from workmail_local.aws.snapshot import take_snapshot
+from workmail_local.aws.snapshot import Snapshot, take_snapshot
 from workmail_local.deployment import DEPLOYMENTS_FOLDER, SNAPSHOT_NAME, TEMPLATE_NAME
 from workmail_local.whole_file import write_whole_file
 
@@ -83,31 +83,33 @@ class SavedDeployments:
         return sorted(failures.values())
 
     def _save(self, backend: LocalCloudFormation, changed: Sequence[LocalStack]) -> None:
-        deployed = [stack for stack in backend.stacks.values() if stack.status not in _NOT_DEPLOYED]
-        snapshots = {stack.name: take_snapshot(stack) for stack in deployed if stack in changed}
         for stack in changed:
-            self._identities.drop(stack.account_id, stack.region_name, stack.name)
-        for snapshot in snapshots.values():
+            if stack.status in _NOT_DEPLOYED:
+                self._identities.drop(stack.account_id, stack.region_name, stack.name)
+                continue
+            snapshot = take_snapshot(stack)
             self._identities.take(snapshot.content)
+            if self._state is not None:
+                self._save_stack(stack, snapshot, replayable=changed[0].status != "DELETE_FAILED")
         if self._state is None:
             return
-        for stack in changed:
-            if stack.name not in snapshots:
-                continue
-            folder = self._folder(stack)
-            for path, content in snapshots[stack.name].code.items():
-                _write_once(folder / path, content)
-            _write(folder / TEMPLATE_NAME, json.dumps(stack.template_dict, default=str).encode())
-            if changed[0].status == "DELETE_FAILED":
-                (folder / _REPLAY_NAME).unlink(missing_ok=True)
-            else:
-                _write(folder / _REPLAY_NAME, json.dumps(_replay_data(stack)).encode())
-            _write(folder / SNAPSHOT_NAME, json.dumps(snapshots[stack.name].content, indent=1).encode())
-        self._kept -= {self._folder(stack) for stack in deployed}
         self._save_assets(backend)
+        deployed = {self._folder(stack) for stack in backend.stacks.values() if stack.status not in _NOT_DEPLOYED}
+        self._kept -= deployed
         for folder in self._deployments.glob(f"*.{backend.region_name}.{backend.account_id}"):
-            if folder not in self._kept | {self._folder(stack) for stack in deployed}:
+            if folder not in self._kept | deployed:
                 shutil.rmtree(folder)
+
+    def _save_stack(self, stack: LocalStack, snapshot: Snapshot, *, replayable: bool) -> None:
+        folder = self._folder(stack)
+        for path, content in snapshot.code.items():
+            _write_once(folder / path, content)
+        _write(folder / TEMPLATE_NAME, json.dumps(stack.template_dict, default=str).encode())
+        if replayable:
+            _write(folder / _REPLAY_NAME, json.dumps(_replay_data(stack)).encode())
+        else:
+            (folder / _REPLAY_NAME).unlink(missing_ok=True)
+        _write(folder / SNAPSHOT_NAME, json.dumps(snapshot.content, indent=1).encode())
 
     def _save_assets(self, backend: LocalCloudFormation) -> None:
         for bucket in s3_backends[backend.account_id]["aws"].buckets.values():

@@ -1,4 +1,4 @@
-"""Starts the loopback AWS endpoint in a process of its own."""
+"""Starts the local AWS in a process of its own."""
 
 from __future__ import annotations
 

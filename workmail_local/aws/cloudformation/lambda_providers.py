@@ -124,7 +124,7 @@ class PublishedVersion(SimpleResource):
 
 
 class VersionProvider(Provider):
-    """`AWS::Lambda::Version`: moto's has no physical id, so its Ref gives an object.
+    """`AWS::Lambda::Version`: Ref gives its ARN; in moto, Ref gives the logical id.
 
     A deleted version is kept until its function goes: moto would give its number to the next one.
     """
@@ -141,7 +141,7 @@ class VersionProvider(Provider):
 
 
 class LayerVersionProvider(Provider):
-    """`AWS::Lambda::LayerVersion`: Ref and `LayerVersionArn` give its ARN; in moto, Ref gives the layer's name.
+    """`AWS::Lambda::LayerVersion`: Ref and `LayerVersionArn` give its ARN; in moto, Ref gives an object.
 
     A deleted one is kept: functions published with it go on using it, and moto would give its number to the next one.
     """
@@ -179,7 +179,7 @@ class AliasProvider(Provider):
         return FunctionSetting(alias.arn, properties["FunctionName"])
 
     def delete(self, request: ResourceRequest, existing: FunctionSetting) -> None:
-        """Delete the alias; it goes with its function too."""
+        """Delete the alias, unless it went with its function."""
         name = existing.physical_resource_id.rpartition(":")[2]
         with suppress(UnknownFunctionException):
             get_backend(request.account, request.region).delete_alias(name, existing.function)
@@ -198,7 +198,7 @@ class PermissionProvider(Provider):
         return FunctionSetting(request.name, function)
 
     def delete(self, request: ResourceRequest, existing: FunctionSetting) -> None:
-        """Remove the statement; it goes with its function too."""
+        """Remove the statement, unless it went with its function."""
         with suppress(UnknownFunctionException, UnknownPolicyException):
             function = get_backend(request.account, request.region).get_function(existing.function)
             function.policy.del_statement(existing.physical_resource_id)
@@ -218,6 +218,6 @@ class EventInvokeConfigProvider(Provider):
         return FunctionSetting(request.name, function)
 
     def delete(self, request: ResourceRequest, existing: FunctionSetting) -> None:
-        """Remove the configuration; it goes with its function too."""
+        """Remove the configuration, unless it went with its function."""
         with suppress(UnknownFunctionException, UnknownEventConfig):
             get_backend(request.account, request.region).delete_function_event_invoke_config(existing.function)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class StackListener(Protocol):
-    """Whoever keeps what is deployed."""
+    """Keeps what is deployed."""
 
     def check(self, stack: LocalStack) -> None:
         """Raise if the stack cannot be read back as it is now; then it is rolled back."""

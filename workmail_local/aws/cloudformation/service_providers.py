@@ -152,19 +152,19 @@ class RolePolicyProvider(Provider):
         return self.create(request)
 
     def delete(self, request: ResourceRequest, existing: RememberedResource) -> None:
-        """Remove the policy; it goes with its role too."""
+        """Remove the policy, unless it went with its role."""
         properties = existing.properties
         with suppress(NotFoundException):
             iam_backends[request.account]["aws"].delete_role_policy(properties["RoleName"], properties["PolicyName"])
 
 
 class QueueProvider(MotoProvider):
-    """`AWS::SQS::Queue`."""
+    """`AWS::SQS::Queue`, with a generated name that ends as the kind of queue needs."""
 
     longest_name = 80
 
     def generate_name(self, stem: str, suffix: str, properties: Properties) -> str:
-        """A name that ends as SQS demands for the kind of queue."""
+        """A name that ends in `.fifo` for a FIFO queue."""
         ending = ".fifo" if _flag(properties, "FifoQueue") else ""
         return super().generate_name(stem, suffix + ending, properties)
 
@@ -178,7 +178,7 @@ class QueuePolicyProvider(Provider):
         return RememberedResource.of(request)
 
     def delete(self, request: ResourceRequest, existing: RememberedResource) -> None:
-        """Take the policy off the queues; it goes with them too."""
+        """Take the policy off the queues, unless it went with them."""
         with suppress(QueueDoesNotExist):
             self._put(request, existing.properties["Queues"], "")
 
@@ -209,7 +209,7 @@ class SubscriptionProvider(Provider):
         return RememberedResource.of(request, physical_id=subscription.arn)
 
     def delete(self, request: ResourceRequest, existing: RememberedResource) -> None:
-        """Unsubscribe; it goes with its topic too."""
+        """Unsubscribe, unless the subscription went with its topic."""
         with suppress(SNSNotFoundError):
             sns_backends[request.account][request.region].unsubscribe(existing.physical_resource_id)
 

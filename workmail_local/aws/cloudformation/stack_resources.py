@@ -1,4 +1,4 @@
-"""A stack's resources: brought to a template in dependency order, and back again when that fails."""
+"""A stack's resources: brought to a template in dependency order, and back if that fails."""
 
 from __future__ import annotations
 
