@@ -401,7 +401,8 @@ def test_a_stack_in_an_account_of_its_own(aws: LocalAws) -> None:
 def test_an_unsigned_request_acts_in_the_account_that_it_names(aws: LocalAws) -> None:
     headers = unsigned_authorization("sqs", region="us-east-1", account="999999999999")
     form = {"Action": "CreateQueue", "QueueName": "unsigned", "Version": "2012-11-05"}
-    made = urllib3.request("POST", aws.url, fields=form, headers=headers, encode_multipart=False)
+    with urllib3.PoolManager() as http:
+        made = http.request_encode_body("POST", aws.url, form, headers, encode_multipart=False)
     assert (made.status, b"/999999999999/unsigned<" in made.data) == (200, True)
 
 
