@@ -176,7 +176,7 @@ class _Session:
     def cdk(self, *arguments: str, to_stdout: bool = False) -> int:
         """Run the CDK CLI; its words go to standard error, where progress belongs."""
         from workmail_local.aws.cdk import CdkError, run_cdk
-        from workmail_local.aws.loopback import NotLoopbackError
+        from workmail_local.loopback import NotLoopbackError
 
         try:
             return run_cdk(
@@ -203,7 +203,7 @@ class _Session:
         from urllib.error import HTTPError
         from urllib.request import Request, urlopen
 
-        from workmail_local.aws.loopback import require_loopback
+        from workmail_local.loopback import require_loopback
 
         url = f"{self._daemon['api']}/v1/deployments/reload"
         require_loopback(url, source="the API of the local WorkMail")

@@ -1,1 +1,1 @@
-"""The loopback AWS: a moto server that deploys CDK stacks truly, and what it has deployed, read back."""
+"""The local AWS: a moto server on loopback that really deploys CDK stacks, and reads back what it deployed."""

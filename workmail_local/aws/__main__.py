@@ -1,4 +1,4 @@
-"""The endpoint's process: says where it serves on stdout, then serves until its standard input closes."""
+"""The endpoint's process: prints where it serves, then serves until its standard input closes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from workmail_local.aws.server import DEFAULT_ACCOUNT
 
 
 def main() -> None:
-    """Serve until whoever started this process closes our standard input, which its end does too."""
+    """Serve until the process that started this one closes our standard input, or ends."""
     parser = argparse.ArgumentParser(prog="python -m workmail_local.aws", description=__doc__)
     parser.add_argument("--state", type=Path, help="folder that deployments are saved to and replayed from")
     parser.add_argument("--region", required=True, help="Region bootstrapped for the CDK at once")
     parser.add_argument("--account", default=DEFAULT_ACCOUNT, help="account of requests that name no other")
-    parser.add_argument("--port", type=int, default=0, help="port on loopback; 0 takes a free one")
     arguments = parser.parse_args()
 
-    # Ctrl-C reaches the whole terminal; whoever started us may still need us to end in order.
+    # Ctrl-C reaches every process of the terminal; the one that started us may need us until it has ended in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # moto is slow to import and reads its settings from the environment, so not before the arguments are good.
+    # moto is slow to import, so check the arguments first.
     from workmail_local.aws.endpoint import Endpoint
 
-    endpoint = Endpoint(state=arguments.state, region=arguments.region, account=arguments.account, port=arguments.port)
+    endpoint = Endpoint(state=arguments.state, region=arguments.region, account=arguments.account)
     endpoint.start()
     print(json.dumps({"url": endpoint.url, "failures": endpoint.failures}), flush=True)
     sys.stdin.read()

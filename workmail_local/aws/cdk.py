@@ -1,4 +1,4 @@
-"""Runs the real CDK CLI in the user's app, against the loopback endpoint only."""
+"""Runs the real CDK CLI in the user's app, against the local AWS only."""
 
 from __future__ import annotations
 
@@ -13,11 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from workmail_local.aws.loopback import (
-    DUMMY_ACCESS_KEY_ID,
-    DUMMY_SECRET_ACCESS_KEY,
-    local_environment,
-)
+from workmail_local.loopback import DUMMY_ACCESS_KEY_ID, DUMMY_SECRET_ACCESS_KEY, local_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,7 +44,7 @@ class CdkApp:
         """Find the app: a folder with a `cdk.json`, a folder with a synthesized cloud assembly, or a command.
 
         Args:
-            app: As given by the user; None is the working directory.
+            app: As the user gave it; None is the working directory.
             output: Folder to synthesize to.
 
         Raises:
@@ -58,7 +54,7 @@ class CdkApp:
         if not folder.is_dir():
             if app is None or " " not in app.strip():
                 raise CdkError(
-                    f"--app {app}: there is no such folder, and a command to run an app has more than a word"
+                    f"--app {app}: there is no such folder, and a command that runs an app has more than one word"
                 )
             return cls(folder=Path.cwd(), command=app, assembly=output)
         if (folder / "cdk.json").is_file():
@@ -88,12 +84,12 @@ class SynthesizedStack:
 
 
 def run_cdk(app: CdkApp, arguments: Sequence[str], *, endpoint: str, region: str, output: IO[str] = sys.stderr) -> int:
-    """Run the CDK CLI and return its exit status; what it says goes to `output` as it says it.
+    """Run the CDK CLI and return its exit status; everything it prints goes straight to `output`.
 
     Args:
         app: The app.
         arguments: The CLI's command and its options.
-        endpoint: The loopback endpoint, `http://localhost:PORT`.
+        endpoint: The local AWS, `http://localhost:PORT`.
         region: Region of environment-agnostic stacks.
         output: A file of the operating system.
 
@@ -107,7 +103,7 @@ def run_cdk(app: CdkApp, arguments: Sequence[str], *, endpoint: str, region: str
         environment = local_environment(endpoint=endpoint, region=region, config_file=str(config))
         environment |= {
             "CDK_DISABLE_CLI_TELEMETRY": "true",
-            # Which Node.js will be needed one day is nothing to be told at every local deployment.
+            # Warnings about future versions of Node.js do not belong into every local deployment.
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
             "NODE_NO_WARNINGS": "1",
             "PATH": _path_of_app(app.folder, environment),
@@ -127,7 +123,7 @@ def find_cdk_cli(folder: Path, path: str) -> str:
     """Find the CDK CLI: `node_modules/.bin/cdk` of the folder or one above it, else on the path.
 
     Raises:
-        CdkError: It, or Node.js that runs it, is not there.
+        CdkError: It, or the Node.js that runs it, is not there.
     """
     if shutil.which("node", path=path) is None:
         raise CdkError(
@@ -148,7 +144,7 @@ def find_cdk_cli(folder: Path, path: str) -> str:
 
 
 def synthesized_stacks(assembly: Path) -> tuple[SynthesizedStack, ...]:
-    """The stacks of a cloud assembly, those of its stages included, in the order of the manifest."""
+    """The stacks of a cloud assembly and of its stages, in the order of the manifest."""
     manifest = json.loads((assembly / _MANIFEST).read_text())
     stacks: list[SynthesizedStack] = []
     for identifier, artifact in manifest["artifacts"].items():
@@ -172,12 +168,12 @@ def synthesized_stacks(assembly: Path) -> tuple[SynthesizedStack, ...]:
 def selected_stacks(
     stacks: Sequence[SynthesizedStack], patterns: Iterable[str], *, with_dependencies: bool
 ) -> tuple[SynthesizedStack, ...]:
-    """The stacks that the CDK CLI selects for these patterns, which are all of them for none.
+    """The stacks that the CDK CLI selects for these patterns; without patterns, all of them.
 
     Args:
-        stacks: Of the app.
-        patterns: Names or identifiers, with `*`.
-        with_dependencies: Whether the stacks that the selected ones depend on are selected too.
+        stacks: The app's stacks.
+        patterns: Names or identifiers; `*` stands for any characters.
+        with_dependencies: Whether to select the stacks that the selected ones depend on, too.
     """
     patterns = tuple(patterns)
     if not patterns:
@@ -208,7 +204,7 @@ def _path_of_app(folder: Path, environment: dict[str, str]) -> str:
 
 
 def _dummy_profiles(folder: Path) -> str:
-    # A cdk.json may name a profile, which the CLI then insists on.
+    # The CLI fails if a cdk.json names a profile that does not exist.
     settings = folder / "cdk.json"
     profile = json.loads(settings.read_text()).get("profile") if settings.is_file() else None
     keys = f"aws_access_key_id = {DUMMY_ACCESS_KEY_ID}\naws_secret_access_key = {DUMMY_SECRET_ACCESS_KEY}\n"

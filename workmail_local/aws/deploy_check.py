@@ -1,4 +1,4 @@
-"""Compares what was to be deployed with what exists, because a command's success alone proves nothing."""
+"""Compares a synthesized stack with what exists: that a command succeeded proves nothing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 def deployment_of(stack: SynthesizedStack, deployments: tuple[Deployment, ...]) -> Deployment | None:
-    """The deployment of a synthesized stack: of its name, in its Region if it names one."""
+    """The deployment of a synthesized stack: the one of its name, in its Region if it names one."""
     named = [deployed for deployed in deployments if deployed.stack == stack.name]
     return next((deployed for deployed in named if stack.region in (None, deployed.region)), None)
 
 
 def missing_from(stack: SynthesizedStack, deployed: Deployment | None) -> tuple[str, ...]:
-    """What keeps a stack from being deployed as synthesized, each as a sentence; empty if nothing does."""
+    """How the deployed stack differs from the synthesized one, each difference as a sentence."""
     if deployed is None:
         return (f"{stack.name} does not exist",)
     resources = stack.template.get("Resources", {})
@@ -26,7 +26,7 @@ def missing_from(stack: SynthesizedStack, deployed: Deployment | None) -> tuple[
         if logical_id not in deployed.resources and "Condition" not in body
     )
     if not missing and deployed.template != stack.template:
-        return (f"{stack.name} exists with another template than the one just synthesized",)
+        return (f"{stack.name} exists with a different template than the one just synthesized",)
     return missing
 
 

@@ -1,4 +1,4 @@
-"""Serves moto on loopback, with our CloudFormation and what `cdk bootstrap` makes."""
+"""Serves moto on loopback, patched, bootstrapped for the CDK and with the saved deployments."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
-from workmail_local.aws import bootstrap
-from workmail_local.aws.cloudformation import stacks
+from workmail_local.aws import moto_patches
+from workmail_local.aws.bootstrap import bootstrap
+from workmail_local.aws.cloudformation.local_stack import LocalStack
 from workmail_local.aws.function_access import FunctionAccess
 from workmail_local.aws.function_identities import FunctionIdentities
 from workmail_local.aws.saved_deployments import SavedDeployments
@@ -28,26 +29,25 @@ if TYPE_CHECKING:
 
 
 class Endpoint:
-    """The loopback AWS.
+    """The local AWS.
 
     Attributes:
         failures: Saved deployments that could not be deployed again, and why.
     """
 
-    def __init__(self, *, state: Path | None, region: str, account: str, port: int = 0) -> None:
+    def __init__(self, *, state: Path | None, region: str, account: str) -> None:
         identities = FunctionIdentities(account)
-        identities.install()
         saved = SavedDeployments(state, identities)
-        stacks.install(saved)
-        bootstrap.install()
-        bootstrap.bootstrap(account, region)
+        moto_patches.apply(account_of_key=identities.account_of_key)
+        LocalStack.listener = saved
+        bootstrap(account, region)
         self.failures = saved.replay()
-        # A line for each request would bury what matters in the log.
+        # One line per request would bury what matters in the log.
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = make_server(
             "127.0.0.1",
-            port,
-            FunctionAccess(_UnknownOperations(DomainDispatcherApplication(_create_backend_app)), identities),
+            0,
+            FunctionAccess(_UnknownOperations(DomainDispatcherApplication(create_backend_app)), identities),
             threaded=True,
             request_handler=MotoRequestHandler,
         )
@@ -63,17 +63,10 @@ class Endpoint:
         self._thread.start()
 
 
-def _create_backend_app(service: Any) -> Any:
-    app = create_backend_app(service)
-    # To the middleware below, past the framework's page for status 500.
-    app.config["PROPAGATE_EXCEPTIONS"] = True
-    return app
-
-
 class _UnknownOperations:
-    """WSGI middleware that refuses an operation moto lacks as AWS does an unknown one.
+    """WSGI middleware that refuses an operation that moto lacks as AWS refuses an unknown one.
 
-    moto answers with status 500, at which every SDK tries again for half a minute.
+    moto answers it with status 500, and every SDK retries that for half a minute.
     """
 
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:

@@ -1,4 +1,4 @@
-"""Lets a deployed function do what its role allows and no more; moto's own enforcement knows no conditions."""
+"""Lets a deployed function do what its role allows and no more; moto's own check knows no conditions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/[^/]+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _ELEMENTS_ABOUT_ACTIONS = ("Sid", "Effect", "Action", "NotAction")
 _NEEDS_NO_PERMISSION = frozenset({"sts:GetCallerIdentity"})
-# What a request on an object needs; a sub-resource (`?tagging`, `?acl`…) is let pass.
+# What a request on an object needs. Requests on a sub-resource (`?tagging`, `?acl`…) pass.
 _OBJECT_ACTIONS = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject", "DELETE": "s3:DeleteObject"}
 _PLAIN_PARAMETERS = frozenset({"x-id", "versionId", "partNumber", "uploadId", "uploads"})
 _LISTING_PARAMETERS = _PLAIN_PARAMETERS | {
@@ -37,8 +37,8 @@ class _Request:
     """What a request wants to do.
 
     Attributes:
-        resource: An ARN; None where it does not show simply, and then only the action is looked at.
-        bucket: Whose policy has a say too.
+        resource: An ARN; None if the request does not name one plainly, so that the action alone decides.
+        bucket: The bucket whose policy decides too.
     """
 
     action: str
@@ -49,9 +49,9 @@ class _Request:
 class FunctionAccess:
     """WSGI middleware that refuses what the role of the calling function does not allow.
 
-    Requests of anybody but deployed functions pass: the CDK CLI, tests, a person. S3 objects and listings, DynamoDB
-    tables, queues and topics are decided by action and resource; other services by the action alone, so that a
-    least-privilege role is never refused what it has.
+    Only requests of deployed functions are checked: those of the CDK CLI, of tests and of a person pass. Action and
+    resource decide on S3 objects and listings, DynamoDB tables, queues and topics; the action alone decides on other
+    services, so that a least-privilege role is never refused what it allows.
     """
 
     def __init__(self, application: Callable[..., Iterable[bytes]], identities: FunctionIdentities) -> None:

@@ -1,11 +1,11 @@
-"""Who a deployed function is to the local AWS: its account, its role and what the role may do."""
+"""What a deployed function is to the local AWS: an account, a role and what the role allows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from moto.iam import models
+from moto.iam.models import iam_backends
 
 from workmail_local.functions.credentials import access_key_id
 
@@ -36,7 +36,7 @@ class FunctionIdentities:
         self._snapshots: dict[tuple[str, str, str], Mapping[str, Any]] = {}
 
     def take(self, snapshot: Mapping[str, Any]) -> None:
-        """Take over a stack's functions and policies as its snapshot holds them."""
+        """Take a stack's functions and policies from its snapshot."""
         self._snapshots[snapshot["account"], snapshot["region"], snapshot["stack"]] = snapshot
         for function in snapshot["functions"]:
             identity = FunctionIdentity(snapshot["account"], function["role_arn"])
@@ -63,14 +63,10 @@ class FunctionIdentities:
         identity = self._by_key.get(access_key)
         if identity is not None:
             return identity.account
-        for account, backends in list(models.iam_backends.items()):
+        for account, backends in list(iam_backends.items()):
             if access_key in backends["aws"].access_keys:
                 return account
         return self._default_account
-
-    def install(self) -> None:
-        """Have moto ask here for accounts; its own default account is a constant."""
-        models.get_account_id_from = self.account_of_key
 
     def _statements(self, kind: str, name: str) -> tuple[Statement, ...]:
         snapshots = list(self._snapshots.values())

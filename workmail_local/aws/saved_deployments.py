@@ -1,30 +1,26 @@
-"""Keeps what is deployed on disk, and deploys it again when the endpoint starts anew."""
+"""Keeps what is deployed on disk, and deploys it again when the endpoint starts the next time."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moto.cloudformation.models import cloudformation_backends
 from moto.s3.models import s3_backends
 
 from workmail_flow.template import declared_rule_sets
 from workmail_local.aws.bootstrap import ASSET_BUCKET, bootstrap
-from workmail_local.aws.cloudformation.stacks import (
-    LocalCloudFormation,
-    LocalStack,
-    StackIdentity,
-    all_stacks,
-)
-from workmail_local.aws.snapshot import take_snapshot
+from workmail_local.aws.cloudformation.local_cloudformation import StackIdentity, all_stacks, local_cloudformation
+from workmail_local.aws.snapshot import Snapshot, take_snapshot
 from workmail_local.deployment import DEPLOYMENTS_FOLDER, SNAPSHOT_NAME, TEMPLATE_NAME
+from workmail_local.whole_file import write_whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from workmail_local.aws.cloudformation.local_cloudformation import LocalCloudFormation
+    from workmail_local.aws.cloudformation.local_stack import LocalStack
     from workmail_local.aws.function_identities import FunctionIdentities
 
 _REPLAY_NAME = "stack.json"
@@ -35,8 +31,8 @@ _NOT_DEPLOYED = frozenset({"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_
 class SavedDeployments:
     """The state folder's deployments.
 
-    A stack's folder holds its snapshot for the local WorkMail, its functions' code, and what it takes to deploy it
-    again; nested stacks have folders of their own. Assets of all stacks lie together, by bucket and key.
+    A stack's folder holds its snapshot for the local WorkMail, its functions' code, and all that is needed to deploy it
+    again; a nested stack has a folder of its own. The assets of all stacks lie together, by bucket and key.
     """
 
     def __init__(self, state: Path | None, identities: FunctionIdentities) -> None:
@@ -50,8 +46,8 @@ class SavedDeployments:
 
     def stack_changed(self, stack: LocalStack) -> None:
         """Save the stack and those nested in it; a nested one is saved with the outermost."""
-        backend = cloudformation_backends[stack.account_id][stack.region_name]
-        if stack.parent_id is None and isinstance(backend, LocalCloudFormation):
+        if stack.parent_id is None:
+            backend = local_cloudformation(stack.account_id, stack.region_name)
             self._save(backend, _family(stack, backend))
 
     def replay(self) -> list[str]:
@@ -64,15 +60,14 @@ class SavedDeployments:
             return []
         for snapshot in self._deployments.glob(f"*/{SNAPSHOT_NAME}"):
             if not snapshot.with_name(_REPLAY_NAME).exists():
-                shutil.rmtree(snapshot.parent)  # half deleted; the rest has gone with the endpoint
+                shutil.rmtree(snapshot.parent)  # half deleted; the rest ended with the endpoint
         pending = {
-            path.parent: json.loads(path.read_text())
-            for path in sorted((self._state / DEPLOYMENTS_FOLDER).glob(f"*/{_REPLAY_NAME}"))
+            path.parent: json.loads(path.read_text()) for path in sorted(self._deployments.glob(f"*/{_REPLAY_NAME}"))
         }
         self._restore_assets(pending.values())
         self._kept = set(pending)
         outermost = {folder: saved for folder, saved in pending.items() if saved["parent_id"] is None}
-        # A stack may import what another exports; which goes first shows by trying.
+        # A stack may import what another one exports; trying shows which has to go first.
         failures: dict[Path, str] = {}
         while True:
             failures = {
@@ -88,38 +83,40 @@ class SavedDeployments:
         return sorted(failures.values())
 
     def _save(self, backend: LocalCloudFormation, changed: Sequence[LocalStack]) -> None:
-        deployed = [stack for stack in backend.local_stacks() if stack.status not in _NOT_DEPLOYED]
-        snapshots = {stack.name: take_snapshot(stack) for stack in deployed if stack in changed}
         for stack in changed:
-            self._identities.drop(stack.account_id, stack.region_name, stack.name)
-        for snapshot in snapshots.values():
+            if stack.status in _NOT_DEPLOYED:
+                self._identities.drop(stack.account_id, stack.region_name, stack.name)
+                continue
+            snapshot = take_snapshot(stack)
             self._identities.take(snapshot.content)
+            if self._state is not None:
+                self._save_stack(stack, snapshot, replayable=changed[0].status != "DELETE_FAILED")
         if self._state is None:
             return
-        for stack in changed:
-            if stack.name not in snapshots:
-                continue
-            folder = self._folder(stack)
-            for path, content in snapshots[stack.name].code.items():
-                _write(folder / path, content, replace=False)
-            _write(folder / TEMPLATE_NAME, json.dumps(stack.template_dict, default=str).encode())
-            if changed[0].status == "DELETE_FAILED":
-                (folder / _REPLAY_NAME).unlink(missing_ok=True)
-            else:
-                _write(folder / _REPLAY_NAME, json.dumps(_replay_data(stack)).encode())
-            _write(folder / SNAPSHOT_NAME, json.dumps(snapshots[stack.name].content, indent=1).encode())
-        self._kept -= {self._folder(stack) for stack in deployed}
         self._save_assets(backend)
+        deployed = {self._folder(stack) for stack in backend.stacks.values() if stack.status not in _NOT_DEPLOYED}
+        self._kept -= deployed
         for folder in self._deployments.glob(f"*.{backend.region_name}.{backend.account_id}"):
-            if folder not in self._kept | {self._folder(stack) for stack in deployed}:
+            if folder not in self._kept | deployed:
                 shutil.rmtree(folder)
+
+    def _save_stack(self, stack: LocalStack, snapshot: Snapshot, *, replayable: bool) -> None:
+        folder = self._folder(stack)
+        for path, content in snapshot.code.items():
+            _write_once(folder / path, content)
+        _write(folder / TEMPLATE_NAME, json.dumps(stack.template_dict, default=str).encode())
+        if replayable:
+            _write(folder / _REPLAY_NAME, json.dumps(_replay_data(stack)).encode())
+        else:
+            (folder / _REPLAY_NAME).unlink(missing_ok=True)
+        _write(folder / SNAPSHOT_NAME, json.dumps(snapshot.content, indent=1).encode())
 
     def _save_assets(self, backend: LocalCloudFormation) -> None:
         for bucket in s3_backends[backend.account_id]["aws"].buckets.values():
             found = ASSET_BUCKET.fullmatch(bucket.name)
             if found and found["region"] == backend.region_name:
                 for key, stored in bucket.keys.items():
-                    _write(self._assets / bucket.name / key, stored.value, replace=False)
+                    _write_once(self._assets / bucket.name / key, stored.value)
 
     def _restore_assets(self, saved: Collection[dict[str, Any]]) -> None:
         for path in sorted(self._assets.glob("*/**/*")):
@@ -128,7 +125,7 @@ class SavedDeployments:
             bucket, _, key = path.relative_to(self._assets).as_posix().partition("/")
             found = ASSET_BUCKET.fullmatch(bucket)
             if found is None or not any(key in deployed["template"] for deployed in saved):
-                path.unlink()  # of a stack that was deployed anew or destroyed since
+                path.unlink()  # of a stack that was updated or destroyed since
                 continue
             bootstrap(found["account"], found["region"], found["qualifier"])
             s3_backends[found["account"]]["aws"].put_object(bucket, key, path.read_bytes())
@@ -147,7 +144,7 @@ class SavedDeployments:
 
 def _family(stack: LocalStack, backend: LocalCloudFormation) -> list[LocalStack]:
     family = [stack]
-    for other in backend.local_stacks():  # outer ones before those nested in them
+    for other in backend.stacks.values():  # outer ones before those nested in them
         if other.parent_id in {member.stack_id for member in family}:
             family.append(other)
     return family
@@ -163,14 +160,12 @@ def _replay_data(stack: LocalStack) -> dict[str, Any]:
         "template": stack.template,
         "parameters": stack.parameters,
         "tags": stack.tags,
-        "names": {logical_id: request.name for logical_id, (request, _) in stack.resource_map.made().items()},
+        "names": {logical_id: made.request.name for logical_id, made in stack.resource_map.made.items()},
     }
 
 
 def _deploy_again(saved: dict[str, Any], all_saved: Collection[dict[str, Any]]) -> str | None:
-    backend = cloudformation_backends[saved["account"]][saved["region"]]
-    if not isinstance(backend, LocalCloudFormation):
-        return "its CloudFormation is not ours"
+    backend = local_cloudformation(saved["account"], saved["region"])
     backend.identities = {
         other["name"]: StackIdentity(other["stack_id"], other["names"])
         for other in all_saved
@@ -181,11 +176,11 @@ def _deploy_again(saved: dict[str, Any], all_saved: Collection[dict[str, Any]]) 
     return failure
 
 
-def _write(path: Path, content: bytes, *, replace: bool = True) -> None:
-    if not replace and path.exists():
-        return
+def _write_once(path: Path, content: bytes) -> None:
+    if not path.exists():
+        _write(path, content)
+
+
+def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Whoever reads sees the former file or this one, whole.
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(path)
+    write_whole_file(path, content)

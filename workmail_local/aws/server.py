@@ -1,4 +1,4 @@
-"""Starts the loopback AWS endpoint in a process of its own."""
+"""Starts the local AWS in a process of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STOP_SECONDS = 5
 
 
 class AwsEndpointError(Exception):
-    """The endpoint's process ended before it was ready; the message holds what it said."""
+    """The endpoint's process ended before it was ready; the message holds its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class AwsEndpoint:
     """A running endpoint, serving on loopback until `stop` or until this process ends.
 
     Attributes:
-        url: `http://localhost:PORT`; by another name of the same host the CDK CLI does not find its templates.
+        url: `http://localhost:PORT`; the CDK CLI does not find its templates by any other name of the host.
         failures: Saved deployments that could not be deployed again, and why; they stay saved.
     """
 
@@ -38,12 +38,12 @@ class AwsEndpoint:
 
     @classmethod
     def start(cls, state: Path | None = None, *, region: str, account: str = DEFAULT_ACCOUNT) -> AwsEndpoint:
-        """Start the endpoint and wait until it answers, saved deployments replayed.
+        """Start the endpoint and wait until it answers, with the saved deployments replayed.
 
         Args:
-            state: Folder that deployments are saved to and replayed from; nothing is kept without one.
-            region: Region that is bootstrapped for the CDK at once; others are when first used.
-            account: Account of every request whose credentials name no other.
+            state: Folder that deployments are saved to and replayed from; without one, nothing is kept.
+            region: Region that is bootstrapped for the CDK at once; others are bootstrapped on first use.
+            account: Account of requests whose credentials belong to no other.
 
         Raises:
             AwsEndpointError: The process ended before it was ready.
@@ -65,8 +65,9 @@ class AwsEndpoint:
             said = log.read().strip()
             log.close()
             raise AwsEndpointError(f"the AWS endpoint ended with status {process.returncode}: {said}")
-        told = json.loads(ready)
-        return cls(url=told["url"], pid=process.pid, failures=tuple(told["failures"]), _process=process, _log=log)
+        serving = json.loads(ready)
+        failures = tuple(serving["failures"])
+        return cls(url=serving["url"], pid=process.pid, failures=failures, _process=process, _log=log)
 
     def stop(self) -> None:
         """End the process; saved deployments stay saved."""

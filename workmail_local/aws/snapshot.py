@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,82 +13,74 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 
-from workmail_local.aws.cloudformation.lambda_providers import (
-    AliasResource,
-    DeployableFunction,
-    PublishedVersion,
-)
+from workmail_flow.template import METADATA_KEY
 from workmail_local.aws.cloudformation.providers import provider_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workmail_local.aws.cloudformation.stacks import LocalStack
+    from workmail_local.aws.cloudformation.lambda_providers import DeployableFunction
+    from workmail_local.aws.cloudformation.local_stack import LocalStack
 
 _DEFAULT_MEMORY_MB = 128
 _DEFAULT_TIMEOUT_S = 3
 _DEFAULT_RETRIES = 2
-_METADATA_KEY = "WorkMailEmailFlow"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """What is saved of a stack.
 
     Attributes:
-        content: Goes to `deployment.json`.
-        code: Zips by their path below the stack's folder.
+        content: The content of `deployment.json`.
+        code: Zips by their path in the stack's folder.
     """
 
     content: dict[str, Any]
-    code: dict[str, bytes] = field(default_factory=dict)
+    code: dict[str, bytes]
 
 
 def take_snapshot(stack: LocalStack) -> Snapshot:
     """Read a stack back from its resolved resources."""
-    snapshot = Snapshot(content={})
-    metadata = stack.template_dict.get("Metadata", {}).get(_METADATA_KEY)
+    code: dict[str, bytes] = {}
+    metadata = stack.template_dict.get("Metadata", {}).get(METADATA_KEY)
     if stack.status == "DELETE_FAILED":  # what the rules refer to may be gone
         metadata = None
-    snapshot.content = {
+    content = {
         "stack": stack.name,
         "region": stack.region_name,
         "account": stack.account_id,
-        "metadata": {} if metadata is None else {_METADATA_KEY: stack.resource_map.resolve(metadata)},
-        "functions": list(_functions(stack, snapshot)),
+        "metadata": {} if metadata is None else {METADATA_KEY: stack.resource_map.resolve(metadata)},
+        "functions": list(_functions(stack, code)),
         "function_policies": _function_policies(stack),
         "role_policies": _role_policies(stack),
         "bucket_policies": _bucket_policies(stack),
         "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack.outputs or ()},
         "data_only": _data_only(stack),
-        "resources": sorted(stack.resource_map.made()),
+        "resources": sorted(stack.resource_map.made),
         "last_event": str(stack.events[-1].event_id),
     }
-    return snapshot
+    return Snapshot(content, code)
 
 
 def _data_only(stack: LocalStack) -> list[str]:
-    made = stack.resource_map.made()
-    resources = [
-        f"{logical_id} ({request.type})"
-        for logical_id, (request, _) in made.items()
-        if not provider_for(request.type).real
-    ]
+    types = {logical_id: made.request.type for logical_id, made in stack.resource_map.made.items()}
+    resources = [f"{logical_id} ({name})" for logical_id, name in types.items() if not provider_for(name).real]
     attributes = [
-        f"{attribute} (attribute of {made[logical_id][0].type})"
+        f"{attribute} (attribute of {types[logical_id]})"
         for attribute in stack.resource_map.made_up_attributes
-        if (logical_id := attribute.partition(".")[0]) in made and provider_for(made[logical_id][0].type).real
+        if (logical_id := attribute.partition(".")[0]) in types and provider_for(types[logical_id]).real
     ]
     return sorted(resources) + sorted(attributes)
 
 
 def _resources(stack: LocalStack, *types: str) -> Iterator[tuple[dict[str, Any], Any]]:
-    for request, resource in stack.resource_map.made().values():
-        if request.type in types:
-            yield request.properties, resource
+    for made in stack.resource_map.made.values():
+        if made.request.type in types:
+            yield made.request.properties, made.resource
 
 
-def _functions(stack: LocalStack, snapshot: Snapshot) -> Iterator[dict[str, Any]]:
+def _functions(stack: LocalStack, code: dict[str, bytes]) -> Iterator[dict[str, Any]]:
     backend = get_backend(stack.account_id, stack.region_name)
     configurations = {
         (_function_name(properties["FunctionName"]), properties.get("Qualifier", "$LATEST")): properties
@@ -97,22 +89,20 @@ def _functions(stack: LocalStack, snapshot: Snapshot) -> Iterator[dict[str, Any]
 
     def entry(arn: str, function: DeployableFunction, qualifier: str) -> dict[str, Any]:
         configuration = configurations.get((function.function_name, qualifier), {})
-        return _function_entry(arn, function, configuration, stack, snapshot)
+        return _function_entry(arn, function, configuration, stack, code)
 
     for _, function in _resources(stack, "AWS::Lambda::Function"):
         yield entry(function.function_arn, function, "$LATEST")
     for _, version in _resources(stack, "AWS::Lambda::Version"):
-        if isinstance(version, PublishedVersion):
-            published: Any = backend.get_function(version.physical_resource_id)
-            yield entry(version.physical_resource_id, published, version.version)
+        published: Any = backend.get_function(version.physical_resource_id)
+        yield entry(version.physical_resource_id, published, version.version)
     for properties, alias in _resources(stack, "AWS::Lambda::Alias"):
-        if isinstance(alias, AliasResource):
-            target: Any = backend.get_function(properties["FunctionName"], str(properties["FunctionVersion"]))
-            yield entry(alias.physical_resource_id, target, alias.name)
+        target: Any = backend.get_function(properties["FunctionName"], str(properties["FunctionVersion"]))
+        yield entry(alias.physical_resource_id, target, properties["Name"])
 
 
 def _function_entry(
-    arn: str, function: DeployableFunction, configuration: dict[str, Any], stack: LocalStack, snapshot: Snapshot
+    arn: str, function: DeployableFunction, configuration: dict[str, Any], stack: LocalStack, code: dict[str, bytes]
 ) -> dict[str, Any]:
     declared = function.declared
     backend = get_backend(stack.account_id, stack.region_name)
@@ -125,8 +115,8 @@ def _function_entry(
         "name": function.function_name,
         "runtime": declared.get("Runtime", ""),
         "handler": declared.get("Handler", ""),
-        "code": "" if is_image else _save_code(snapshot, function.code_bytes),
-        "layers": [_save_code(snapshot, layer.code_bytes) for layer in layers.values() if layer is not None],
+        "code": "" if is_image else _add_code(code, function.code_bytes),
+        "layers": [_add_code(code, layer.code_bytes) for layer in layers.values() if layer is not None],
         "missing_layers": [arn for arn, layer in layers.items() if layer is None],
         "environment": {
             name: str(value) for name, value in declared.get("Environment", {}).get("Variables", {}).items()
@@ -141,9 +131,9 @@ def _function_entry(
     }
 
 
-def _save_code(snapshot: Snapshot, content: bytes) -> str:
+def _add_code(code: dict[str, bytes], content: bytes) -> str:
     path = f"code/{hashlib.sha256(content).hexdigest()}.zip"
-    snapshot.code[path] = content
+    code[path] = content
     return path
 
 
@@ -165,7 +155,7 @@ def _function_policies(stack: LocalStack) -> dict[str, list[dict[str, Any]]]:
     return policies
 
 
-# How AddPermission writes its parameters into the policy.
+# How AddPermission writes its parameters into a policy.
 _PERMISSION_CONDITIONS = {
     "SourceArn": ("ArnLike", "AWS:SourceArn"),
     "SourceAccount": ("StringEquals", "AWS:SourceAccount"),
@@ -233,7 +223,7 @@ def _managed_policy(stack: LocalStack, arn: str) -> Any:
 
 @cache
 def _aws_managed_policies() -> dict[str, Any]:
-    # Parsed here and only when asked for: to have moto load them all into its IAM costs every start a second.
+    # Parsed here and only when needed: moto takes a second at every start to load them into its IAM.
     return {
         f"arn:aws:iam::aws:policy{policy['Path']}{name}": policy["Document"]
         for name, policy in json.loads(aws_managed_policies_data).items()

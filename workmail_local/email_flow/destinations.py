@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from workmail_local.loopback import unsigned_authorization
+
 if TYPE_CHECKING:
     from workmail_local.records import Attempt
 
@@ -72,9 +74,7 @@ class Destinations:
     async def _call(self, service: str, region: str, account: str, form: dict[str, str]) -> str | None:
         if self._session is None:
             self._session = aiohttp.ClientSession(trust_env=False)
-        # moto asks for a credential's scope and account, and verifies no signature.
-        scope = f"{account}/20260101/{region}/{service}/aws4_request"
-        headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
+        headers = unsigned_authorization(service, region=region, account=account)
         try:
             async with self._session.post(f"{self._endpoint}/", data=form, headers=headers) as response:
                 if response.status == 200:

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from workmail_flow import limits
 from workmail_flow.vocabulary import FlowDirection
+from workmail_local.loopback import unsigned_authorization
 from workmail_local.message_flow.check_update import check_update
 
 if TYPE_CHECKING:
@@ -115,9 +116,7 @@ class S3Objects:
     def __init__(self, endpoint: str, *, region: str) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._region = region
-        # moto asks for a credential's scope and verifies no signature.
-        scope = f"workmail/20260101/{region}/s3/aws4_request"
-        self._headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
+        self._headers = unsigned_authorization("s3", region=region)
         self._session: aiohttp.ClientSession | None = None
 
     async def make_bucket(self, name: str) -> None:

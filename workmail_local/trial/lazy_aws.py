@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp import web
 
 from workmail_local.aws.server import AwsEndpoint, AwsEndpointError
+from workmail_local.loopback import unsigned_authorization
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,6 @@ _LARGEST_REQUEST: Final = 64 * 1024 * 1024
 """Bytes: a message of 40 MB (F16) and room to spare."""
 
 _HOP_BY_HOP: Final = {"connection", "content-length", "content-encoding", "host", "keep-alive", "transfer-encoding"}
-_SCOPE: Final = "local/20260101/us-east-1/s3/aws4_request"
 _OBJECT: Final = re.compile(r"/[^/]+/.+")
 _BEYOND_BYTES: Final = {"if-match", "if-none-match", "x-amz-copy-source", "x-amz-trailer"}
 """Headers that make a PutObject more than keeping bytes."""
@@ -110,8 +110,8 @@ class LazyAws:
         response = await self._pass_on(method, endpoint + path, headers, body)
         bucket = _BUCKET.match(path)
         if response.status == 404 and bucket and isinstance(response.body, bytes) and b"NoSuchBucket" in response.body:
-            credential = {"Authorization": f"AWS4-HMAC-SHA256 Credential={_SCOPE}, SignedHeaders=host, Signature=0"}
-            await self._pass_on("PUT", f"{endpoint}/{bucket[1]}", credential, b"")
+            unsigned = unsigned_authorization("s3", region="us-east-1")  # the Region that takes any bucket
+            await self._pass_on("PUT", f"{endpoint}/{bucket[1]}", unsigned, b"")
             response = await self._pass_on(method, endpoint + path, headers, body)
         return response
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,65 +13,9 @@ from workmail_local.aws.cdk import (
     selected_stacks,
     synthesized_stacks,
 )
-from workmail_local.aws.loopback import NotLoopbackError, local_environment, require_loopback
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.mark.parametrize("url", ["http://localhost:4566", "http://127.0.0.1:1", "http://127.8.8.8:1", "http://[::1]:1"])
-def test_loopback_endpoints_are_taken(url: str) -> None:
-    require_loopback(url, source="a test")
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        *["https://workmail.us-east-1.amazonaws.com", "http://192.168.1.2:4566", "http://localhost.example.com"],
-        *["http://example.com/localhost", "http://localhost@example.com", "http://0.0.0.0:4566", "localhost:4566", ""],
-    ],
-)
-def test_every_other_endpoint_is_refused(url: str) -> None:
-    with pytest.raises(NotLoopbackError, match="which is not on this machine"):
-        require_loopback(url, source="a test")
-
-
-def test_nothing_of_the_shells_account_is_left() -> None:
-    shell = {
-        "PATH": "/bin",
-        "HOME": "/home/ann",
-        "AWS_PROFILE": "production",
-        "AWS_DEFAULT_PROFILE": "production",
-        "AWS_ACCESS_KEY_ID": "AKIAREAL",
-        "AWS_SECRET_ACCESS_KEY": "real",
-        "AWS_SESSION_TOKEN": "real",
-        "AWS_ROLE_ARN": "real",
-        "AWS_WEB_IDENTITY_TOKEN_FILE": "real",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "real",
-        "AWS_CONFIG_FILE": "real",
-        "AWS_SHARED_CREDENTIALS_FILE": "real",
-        "AWS_CA_BUNDLE": "real",
-        "AWS_ENDPOINT_URL_S3": "http://localhost:1",
-        "AWS_REGION": "ap-south-1",
-        "CDK_DEFAULT_ACCOUNT": "999999999999",
-        "CDK_DEFAULT_REGION": "ap-south-1",
-        "NO_PROXY": "internal",
-    }
-    found = local_environment(shell, endpoint="http://localhost:4566", region="eu-west-1")
-    assert found == {
-        "PATH": "/bin",
-        "HOME": "/home/ann",
-        "AWS_ACCESS_KEY_ID": "AKIALOCALWORKMAIL000",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ENDPOINT_URL": "http://localhost:4566",
-        "AWS_REGION": "eu-west-1",
-        "NO_PROXY": "internal,localhost,127.0.0.1",
-        "no_proxy": "internal,localhost,127.0.0.1",
-    }
 
 
 def executable(path: Path) -> Path:
@@ -108,9 +51,15 @@ def test_an_app_is_a_folder_an_assembly_or_a_command(tmp_path: Path, monkeypatch
     assert (found.command, found.assembly) == (str(tmp_path / "assembly"), tmp_path / "assembly")
     monkeypatch.chdir(tmp_path)
     assert CdkApp.find("python3 app.py", output=output).command == "python3 app.py"
-    for app, message in ((None, "holds neither a cdk.json nor"), ("nothing", "there is no such folder")):
-        with pytest.raises(CdkError, match=message):
-            CdkApp.find(app, output=output)
+
+
+@pytest.mark.parametrize(("app", "message"), [(None, "holds neither a cdk.json nor"), ("x", "there is no such folder")])
+def test_what_is_no_app_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app: str | None, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CdkError, match=message):
+        CdkApp.find(app, output=tmp_path / "out")
 
 
 def test_stacks_of_an_assembly_with_stages(tmp_path: Path) -> None:

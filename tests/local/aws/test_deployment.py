@@ -5,7 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import select
+import signal
+import subprocess
+import sys
 import zipfile
+from contextlib import suppress
 
 import pytest
 
@@ -218,7 +224,7 @@ def test_a_stack_whose_rules_cannot_be_read_back_has_failed(aws: LocalAws) -> No
     assert "NoSuchFunction" in stack["StackStatusReason"]
 
 
-def test_what_a_failed_deletion_leaves_is_told_and_goes_with_the_endpoint(tmp_path) -> None:
+def test_what_a_failed_deletion_leaves_is_reported_and_goes_with_the_endpoint(tmp_path) -> None:
     endpoint = AwsEndpoint.start(tmp_path, region="us-east-1")
     try:
         aws = LocalAws(endpoint.url, tmp_path)
@@ -246,7 +252,7 @@ def test_deployments_outlive_the_endpoint_with_their_names(tmp_path) -> None:
             }
         )
         template = put_asset(aws, nested.encode(), "json")
-        # The consumer's folder sorts before the producer's, so the order has to be found out.
+        # The consumer's folder sorts before the producer's, so the order has to be found by trying.
         aws.create(
             "Producer",
             {"Queue": {"Type": "AWS::SQS::Queue"}},
@@ -290,7 +296,7 @@ def test_deployments_outlive_the_endpoint_with_their_names(tmp_path) -> None:
         second.stop()
 
 
-def test_a_deployment_that_cannot_be_replayed_is_told_and_kept(tmp_path) -> None:
+def test_a_deployment_that_cannot_be_replayed_is_reported_and_kept(tmp_path) -> None:
     first = AwsEndpoint.start(tmp_path, region="us-east-1")
     LocalAws(first.url, tmp_path).create("Kept", {"Queue": {"Type": "AWS::SQS::Queue"}})
     first.stop()
@@ -313,29 +319,16 @@ def test_an_endpoint_that_cannot_start_says_why(tmp_path) -> None:
         AwsEndpoint.start(tmp_path, region="us-east-1")
 
 
-def test_the_endpoint_ends_with_whoever_started_it() -> None:
-    import os
-    import subprocess
-    import sys
-    import time
-
+def test_the_endpoint_ends_with_the_process_that_started_it() -> None:
     code = (
-        "from workmail_local.aws.server import AwsEndpoint; import os\n"
-        "print(AwsEndpoint.start(None, region='us-east-1').pid, flush=True); os.kill(os.getpid(), 9)"
+        "from workmail_local.aws.server import AwsEndpoint; import sys\n"
+        "print(AwsEndpoint.start(None, region='us-east-1').pid, flush=True); sys.stdin.read()"
     )
-    parent = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    child = int(parent.stdout)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            os.kill(child, 0)
-        except ProcessLookupError:
-            break
-        # An orphan that has ended may wait for init to collect it.
-        with open(f"/proc/{child}/stat") as stat:
-            if stat.read().rpartition(")")[2].split()[0] == "Z":
-                break
-        time.sleep(0.02)
-    else:
-        os.kill(child, 9)
-        pytest.fail("the endpoint still runs ten seconds after its parent was killed")
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        endpoint = os.pidfd_open(int(parent.stdout.readline()))
+        parent.kill()
+    ended, _, _ = select.select([endpoint], [], [], 10)
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(endpoint, signal.SIGKILL)
+    os.close(endpoint)
+    assert ended, "the endpoint still runs ten seconds after its parent was killed"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+import urllib3
 from botocore.exceptions import ClientError
 
 from tests.local.aws.conftest import ROLE, LocalAws, function
+from workmail_local.functions.credentials import access_key_id
+from workmail_local.loopback import unsigned_authorization
 
 pytestmark = pytest.mark.xdist_group("aws")
 
@@ -155,6 +158,10 @@ def test_services_a_rules_function_uses_can_be_updated(aws: LocalAws) -> None:
                 },
             },
             "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": str(size)}},
+            "Stream": {
+                "Type": "AWS::Kinesis::Stream",
+                "Properties": {"ShardCount": 1, "RetentionPeriodHours": 24 * size},
+            },
             "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": size}},
             "Key": {"Type": "AWS::KMS::Key", "Properties": {"Description": str(size), "KeyPolicy": document}},
             "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": str(size)}},
@@ -189,6 +196,8 @@ def test_services_a_rules_function_uses_can_be_updated(aws: LocalAws) -> None:
     after = aws.resources("Services")
     assert {name for name in after if after[name] != before[name]} <= {"Subscription"}
     assert dynamodb.scan(TableName=before["Table"])["Count"] == 1
+    stream = aws.client("kinesis").describe_stream(StreamName=before["Stream"])["StreamDescription"]
+    assert stream["RetentionPeriodHours"] == 24 * 5
     secrets = aws.client("secretsmanager")
     assert secrets.get_secret_value(SecretId=before["Secret"])["SecretString"] == "5"
     assert secrets.get_secret_value(SecretId=before["Generated"])["SecretString"] == generated
@@ -385,10 +394,16 @@ def test_a_stack_in_an_account_of_its_own(aws: LocalAws) -> None:
     deployed = aws.deployment("Elsewhere")
     assert (deployed.account, deployed.region) == ("999999999999", "eu-west-1")
     # The function's own calls act in its account too.
-    from workmail_local.functions.credentials import access_key_id
-
     (arn,) = deployed.functions
     assert aws.client("sts", access_key=access_key_id(arn)).get_caller_identity()["Account"] == "999999999999"
+
+
+def test_an_unsigned_request_acts_in_the_account_that_it_names(aws: LocalAws) -> None:
+    headers = unsigned_authorization("sqs", region="us-east-1", account="999999999999")
+    form = {"Action": "CreateQueue", "QueueName": "unsigned", "Version": "2012-11-05"}
+    with urllib3.PoolManager() as http:
+        made = http.request_encode_body("POST", aws.url, form, headers, encode_multipart=False)
+    assert (made.status, b"/999999999999/unsigned<" in made.data) == (200, True)
 
 
 def test_cdk_bootstrap_may_run_too(aws: LocalAws) -> None:

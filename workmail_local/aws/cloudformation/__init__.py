@@ -1,6 +1,7 @@
-"""CloudFormation for moto: stacks that are created, updated, rolled back and deleted as AWS would.
+"""CloudFormation for moto: stacks that are created, updated, rolled back and deleted as in AWS.
 
-moto's own engine is replaced where it cannot deploy a CDK stack truly: it fails every update, reports failed change
-sets as success, has neither rollback, `Rules` nor outputs of change sets, and forgets resources it does not know. Its
-models of the resources themselves, its parameters, conditions and intrinsic functions stay in use.
+Our engine replaces moto's where moto cannot deploy a CDK stack: it has no rollback, no `Rules` and no outputs of change
+sets, calls failed change sets a success, and drops resources it does not know. moto's models of the resources, its
+parameters, conditions and intrinsic functions stay in use. `tests/local/aws/test_moto_canaries.py` fails once moto does
+one of these itself.
 """

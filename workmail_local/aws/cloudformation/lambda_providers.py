@@ -1,4 +1,4 @@
-"""Lambda's resources: moto forgets half of a function's properties and knows no alias or invoke configuration."""
+"""Lambda's resources: moto drops half of a function's properties and has no alias or invoke configuration."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import copy
 import io
 import json
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,30 +17,33 @@ from moto.awslambda.utils import get_backend
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 
+from workmail_local.aws.cloudformation.provider import Provider, SimpleResource
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workmail_local.aws.cloudformation.provider import ResourceRequest
 
 _INTEGERS = ("MemorySize", "Timeout", "ReservedConcurrentExecutions")
-# Properties that name what moto would look for and not find (subnets, external layers), or cannot hold.
+# moto would look for the subnets and layers that these name and not find them, or cannot hold the value.
 _UNSUPPORTED = ("Layers", "VpcConfig", "Tags")
 
 
 class DeployableFunction(LambdaFunction):
-    """moto's function with the properties that moto forgets.
+    """moto's function with the properties that moto drops.
 
     Attributes:
-        declared: Properties of the template, resolved.
+        declared: The template's properties, resolved.
     """
 
     declared: Mapping[str, Any]
 
 
-class FunctionProvider:
+class FunctionProvider(Provider):
     """`AWS::Lambda::Function`, with all properties; published versions stay when it is updated."""
 
-    real = True
+    name_property = "FunctionName"
+    longest_name = 64
 
     def create(self, request: ResourceRequest) -> DeployableFunction:
         """Make the function."""
@@ -48,7 +52,7 @@ class FunctionProvider:
         return function
 
     def update(self, request: ResourceRequest, existing: DeployableFunction) -> DeployableFunction:
-        """Put a function of the new properties in place of the existing one's latest version."""
+        """Replace the latest version with a function of the new properties."""
         function = _function(request)
         function.policy = existing.policy
         function.event_invoke_config = existing.event_invoke_config
@@ -92,7 +96,7 @@ def _inline_zip(source: str, runtime: str) -> bytes:
 
 def _ensure_role(request: ResourceRequest, arn: str) -> None:
     # A role made elsewhere (`Role.from_role_arn`) exists in the user's account, so it must not stop the deployment.
-    # It has no policies here; a request that needs one is denied and told so.
+    # It has no policies here, so requests that need one are denied.
     roles = iam_backends[request.account]["aws"]
     try:
         roles.get_role_by_arn(arn)
@@ -109,10 +113,9 @@ def _ensure_role(request: ResourceRequest, arn: str) -> None:
 
 
 @dataclass(slots=True)
-class PublishedVersion:
+class PublishedVersion(SimpleResource):
     """A version of a function: Ref gives its ARN."""
 
-    physical_resource_id: str
     version: str
 
     def get_cfn_attribute(self, name: str) -> str:
@@ -120,10 +123,13 @@ class PublishedVersion:
         return self.version if name == "Version" else self.physical_resource_id
 
 
-class VersionProvider:
-    """`AWS::Lambda::Version`: moto's has no physical id, so that its Ref is nothing."""
+class VersionProvider(Provider):
+    """`AWS::Lambda::Version`: Ref gives its ARN; in moto, Ref gives the logical id.
 
-    real = True
+    A deleted version is kept until its function goes: moto would give its number to the next one.
+    """
+
+    replaced_on_change = True
 
     def create(self, request: ResourceRequest) -> PublishedVersion:
         """Publish the function as it is now."""
@@ -133,63 +139,34 @@ class VersionProvider:
             raise UnknownFunctionException(request.properties["FunctionName"])
         return PublishedVersion(published.function_arn, str(published.version))
 
-    def update(self, request: ResourceRequest, existing: PublishedVersion) -> PublishedVersion:
-        """A version never changes."""
-        return existing
 
-    def delete(self, request: ResourceRequest, existing: PublishedVersion) -> None:
-        """Keep it until the function goes: moto would give its number to the next version."""
+class LayerVersionProvider(Provider):
+    """`AWS::Lambda::LayerVersion`: Ref and `LayerVersionArn` give its ARN; in moto, Ref gives an object.
 
+    A deleted one is kept: functions published with it go on using it, and moto would give its number to the next one.
+    """
 
-@dataclass(slots=True)
-class PublishedLayer:
-    """A version of a layer: Ref and `LayerVersionArn` give its ARN; in moto, Ref gives the layer's name."""
+    name_property = "LayerName"
+    replaced_on_change = True
 
-    physical_resource_id: str
-
-    def get_cfn_attribute(self, name: str) -> str:
-        """The version's ARN."""
-        return self.physical_resource_id
-
-
-class LayerVersionProvider:
-    """`AWS::Lambda::LayerVersion`; every change is a new version, as AWS has it."""
-
-    real = True
-
-    def create(self, request: ResourceRequest) -> PublishedLayer:
+    def create(self, request: ResourceRequest) -> SimpleResource:
         """Publish the version."""
         spec = {**copy.deepcopy(request.properties), "LayerName": request.name}
         layer = get_backend(request.account, request.region).publish_layer_version(spec)
-        return PublishedLayer(layer.arn)
-
-    def update(self, request: ResourceRequest, existing: PublishedLayer) -> PublishedLayer:
-        """Publish another version; the engine hands its ARN to whatever refers to the layer."""
-        return self.create(request)
-
-    def delete(self, request: ResourceRequest, existing: PublishedLayer) -> None:
-        """Keep it: functions published with it go on using it, and moto would give its number to the next version."""
+        return SimpleResource(layer.arn)
 
 
 @dataclass(slots=True)
-class AliasResource:
-    """An alias: Ref and `AliasArn` give its ARN."""
+class FunctionSetting(SimpleResource):
+    """Something that belongs to a function: an alias, a permission or an invoke configuration."""
 
-    physical_resource_id: str
     function: str
-    name: str
-
-    def get_cfn_attribute(self, name: str) -> str:
-        """The alias' ARN."""
-        return self.physical_resource_id
 
 
-class AliasProvider:
-    """`AWS::Lambda::Alias`."""
+class AliasProvider(Provider):
+    """`AWS::Lambda::Alias`: Ref and `AliasArn` give its ARN."""
 
-    real = True
-
-    def create(self, request: ResourceRequest) -> AliasResource:
+    def create(self, request: ResourceRequest) -> FunctionSetting:
         """Point a name at a version."""
         properties = request.properties
         alias = get_backend(request.account, request.region).create_alias(
@@ -199,37 +176,17 @@ class AliasProvider:
             properties.get("Description", ""),
             properties.get("RoutingConfig", ""),
         )
-        return AliasResource(alias.arn, properties["FunctionName"], properties["Name"])
+        return FunctionSetting(alias.arn, properties["FunctionName"])
 
-    def update(self, request: ResourceRequest, existing: AliasResource) -> AliasResource:
-        """Point the name at another version."""
-        self.delete(request, existing)
-        return self.create(request)
-
-    def delete(self, request: ResourceRequest, existing: AliasResource) -> None:
-        """Delete the alias; it goes with its function too."""
-        try:
-            get_backend(request.account, request.region).delete_alias(existing.name, existing.function)
-        except UnknownFunctionException:
-            return
+    def delete(self, request: ResourceRequest, existing: FunctionSetting) -> None:
+        """Delete the alias, unless it went with its function."""
+        name = existing.physical_resource_id.rpartition(":")[2]
+        with suppress(UnknownFunctionException):
+            get_backend(request.account, request.region).delete_alias(name, existing.function)
 
 
-@dataclass(slots=True)
-class FunctionSetting:
-    """Something put on a function: a permission or an invoke configuration."""
-
-    physical_resource_id: str
-    function: str
-
-    def get_cfn_attribute(self, name: str) -> str:
-        """The id, which is the only attribute."""
-        return self.physical_resource_id
-
-
-class PermissionProvider:
-    """`AWS::Lambda::Permission`: moto's cannot be deleted, and an update adds another statement."""
-
-    real = True
+class PermissionProvider(Provider):
+    """`AWS::Lambda::Permission`: moto's can be neither changed nor deleted."""
 
     def create(self, request: ResourceRequest) -> FunctionSetting:
         """Add the statement to the function's policy."""
@@ -240,24 +197,15 @@ class PermissionProvider:
         )
         return FunctionSetting(request.name, function)
 
-    def update(self, request: ResourceRequest, existing: FunctionSetting) -> FunctionSetting:
-        """Replace the statement."""
-        self.delete(request, existing)
-        return self.create(request)
-
     def delete(self, request: ResourceRequest, existing: FunctionSetting) -> None:
-        """Remove the statement; it goes with its function too."""
-        try:
+        """Remove the statement, unless it went with its function."""
+        with suppress(UnknownFunctionException, UnknownPolicyException):
             function = get_backend(request.account, request.region).get_function(existing.function)
             function.policy.del_statement(existing.physical_resource_id)
-        except (UnknownFunctionException, UnknownPolicyException):
-            return
 
 
-class EventInvokeConfigProvider:
+class EventInvokeConfigProvider(Provider):
     """`AWS::Lambda::EventInvokeConfig`."""
-
-    real = True
 
     def create(self, request: ResourceRequest) -> FunctionSetting:
         """Set retries and destinations of asynchronous invocations."""
@@ -269,14 +217,7 @@ class EventInvokeConfigProvider:
         get_backend(request.account, request.region).put_function_event_invoke_config(function, config)
         return FunctionSetting(request.name, function)
 
-    def update(self, request: ResourceRequest, existing: FunctionSetting) -> FunctionSetting:
-        """Replace the configuration."""
-        self.delete(request, existing)
-        return self.create(request)
-
     def delete(self, request: ResourceRequest, existing: FunctionSetting) -> None:
-        """Remove the configuration; it goes with its function too."""
-        try:
+        """Remove the configuration, unless it went with its function."""
+        with suppress(UnknownFunctionException, UnknownEventConfig):
             get_backend(request.account, request.region).delete_function_event_invoke_config(existing.function)
-        except (UnknownFunctionException, UnknownEventConfig):
-            return

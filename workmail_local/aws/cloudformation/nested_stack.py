@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.utils import get_stack_from_s3_url
 
+from workmail_local.aws.cloudformation.provider import Provider
+
 if TYPE_CHECKING:
     from workmail_local.aws.cloudformation.provider import ResourceRequest
-    from workmail_local.aws.cloudformation.stacks import LocalCloudFormation, LocalStack
+
+
+# A stack is made of resources, and this resource is a stack. What it needs of one is spelled out, so that the modules
+# do not need each other too.
+class _Stack(Protocol):
+    stack_id: str
+    name: str
+    status: str
+    stack_status_reason: str | None
+
+    @property
+    def outputs(self) -> list[dict[str, Any]] | None: ...
+
+    def update(self, template: str, *, parameters: dict[str, Any]) -> None: ...
+
+
+class _CloudFormation(Protocol):
+    def create_stack(self, name: str, template: str, parameters: dict[str, Any], *, parent_id: str) -> _Stack: ...
+
+    def delete_stack(self, name_or_stack_id: str) -> None: ...
 
 
 class NestedStack:
     """A stack that is another stack's resource: Ref gives its ARN, GetAtt its outputs."""
 
-    def __init__(self, stack: LocalStack) -> None:
+    def __init__(self, stack: _Stack) -> None:
         self.stack = stack
 
     @property
@@ -32,14 +53,12 @@ class NestedStack:
         raise ValidationError(message=f"Nested stack {self.stack.name} has no attribute {name}")
 
 
-class NestedStackProvider:
+class NestedStackProvider(Provider):
     """Makes, updates and deletes nested stacks; their failure is the outer stack's."""
-
-    real = True
 
     def create(self, request: ResourceRequest) -> NestedStack:
         """Create the nested stack from the template in the asset bucket."""
-        stack = _backend(request).create_stack(
+        stack = _cloudformation(request).create_stack(
             request.name, _template(request), _parameters(request), parent_id=request.stack_id
         )
         _raise_if_failed(stack, "CREATE_COMPLETE")
@@ -53,12 +72,12 @@ class NestedStackProvider:
 
     def delete(self, request: ResourceRequest, existing: NestedStack) -> None:
         """Delete the nested stack."""
-        _backend(request).delete_stack(existing.stack.stack_id)
+        _cloudformation(request).delete_stack(existing.stack.stack_id)
         _raise_if_failed(existing.stack, "DELETE_COMPLETE")
 
 
-def _backend(request: ResourceRequest) -> LocalCloudFormation:
-    return cast("LocalCloudFormation", cloudformation_backends[request.account][request.region])
+def _cloudformation(request: ResourceRequest) -> _CloudFormation:
+    return cast("_CloudFormation", cloudformation_backends[request.account][request.region])
 
 
 def _template(request: ResourceRequest) -> str:
@@ -70,6 +89,6 @@ def _parameters(request: ResourceRequest) -> dict[str, str]:
     return {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in parameters.items()}
 
 
-def _raise_if_failed(stack: LocalStack, good: str) -> None:
+def _raise_if_failed(stack: _Stack, good: str) -> None:
     if stack.status != good:
         raise ValidationError(message=f"Nested stack {stack.name}: {stack.stack_status_reason}")

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+from moto.cloudformation.parsing import get_model_map
+from moto.iam.models import ManagedPolicy, Role
+from moto.s3.models import FakeBucket
+from moto.sns.models import Topic
+from moto.sqs.models import Queue
+
 from workmail_local.aws.cloudformation.lambda_providers import (
     AliasProvider,
     EventInvokeConfigProvider,
@@ -15,7 +23,6 @@ from workmail_local.aws.cloudformation.provider import (
     MotoProvider,
     Provider,
     RememberingProvider,
-    moto_model,
 )
 from workmail_local.aws.cloudformation.service_providers import (
     AutoDeleteObjectsProvider,
@@ -23,16 +30,18 @@ from workmail_local.aws.cloudformation.service_providers import (
     ManagedPolicyProvider,
     ParameterProvider,
     QueuePolicyProvider,
+    QueueProvider,
     RolePolicyProvider,
     RoleProvider,
     SecretProvider,
     SubscriptionProvider,
+    TopicProvider,
 )
 
 OWN_PROVIDERS: dict[str, Provider] = {
     "AWS::CloudFormation::Stack": NestedStackProvider(),
-    "AWS::IAM::ManagedPolicy": ManagedPolicyProvider(),
-    "AWS::IAM::Role": RoleProvider(),
+    "AWS::IAM::ManagedPolicy": ManagedPolicyProvider(ManagedPolicy),
+    "AWS::IAM::Role": RoleProvider(Role),
     "AWS::IAM::RolePolicy": RolePolicyProvider(),
     "AWS::Lambda::Alias": AliasProvider(),
     "AWS::Lambda::EventInvokeConfig": EventInvokeConfigProvider(),
@@ -40,10 +49,12 @@ OWN_PROVIDERS: dict[str, Provider] = {
     "AWS::Lambda::LayerVersion": LayerVersionProvider(),
     "AWS::Lambda::Permission": PermissionProvider(),
     "AWS::Lambda::Version": VersionProvider(),
-    "AWS::S3::Bucket": BucketProvider(),
-    # Kept from moto, whose enforcement would block every upload over http; the local WorkMail evaluates it.
+    "AWS::S3::Bucket": BucketProvider(FakeBucket),
+    # Kept from moto, which would enforce it and so block every upload over http; the local WorkMail evaluates it.
     "AWS::S3::BucketPolicy": RememberingProvider(real=True),
     "AWS::SNS::Subscription": SubscriptionProvider(),
+    "AWS::SNS::Topic": TopicProvider(Topic),
+    "AWS::SQS::Queue": QueueProvider(Queue),
     "AWS::SQS::QueuePolicy": QueuePolicyProvider(),
     "AWS::SSM::Parameter": ParameterProvider(),
     "AWS::SecretsManager::Secret": SecretProvider(),
@@ -52,20 +63,15 @@ OWN_PROVIDERS: dict[str, Provider] = {
     "Custom::S3AutoDeleteObjects": AutoDeleteObjectsProvider(),
 }
 
-_MADE_ANEW_ON_CHANGE = frozenset({"AWS::Lambda::LayerVersion", "AWS::Lambda::Version"})
-_DATA_ONLY = RememberingProvider()
+# Custom resources are among them: their functions would have to run while the stack is being made.
+_DATA_ONLY = RememberingProvider(real=False)
 
 
+@cache
 def provider_for(resource_type: str) -> Provider:
-    """Our own provider, else moto's model, else one that keeps the resource as data."""
+    """Our own provider, else moto's model, else one that keeps the resource as data only."""
     own = OWN_PROVIDERS.get(resource_type)
     if own is not None:
         return own
-    model = moto_model(resource_type)
-    # A custom resource would need its function invoked while the stack is being made.
-    return MotoProvider(model) if model is not None else _DATA_ONLY
-
-
-def needs_replacement(resource_type: str, name_changed: bool) -> bool:
-    """Whether a change to the resource means another resource instead of the same one changed."""
-    return name_changed or resource_type in _MADE_ANEW_ON_CHANGE
+    model = get_model_map().get(resource_type)
+    return _DATA_ONLY if model is None else MotoProvider(model)

@@ -1,16 +1,15 @@
-"""Resources of other services that moto lacks, or cannot update or delete as a stack needs it."""
+"""Resources of other services that moto lacks, or cannot make, update or delete as a stack needs it."""
 
 from __future__ import annotations
 
 import copy
 import json
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moto.cloudformation.exceptions import ValidationError
 from moto.iam.exceptions import NotFoundException
-from moto.iam.models import ManagedPolicy, Role, iam_backends
+from moto.iam.models import Role, iam_backends
 from moto.s3.exceptions import MissingBucket
 from moto.s3.models import FakeBucket, s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
@@ -18,27 +17,37 @@ from moto.sns.exceptions import SNSNotFoundError
 from moto.sns.models import sns_backends
 from moto.sqs.exceptions import QueueDoesNotExist
 from moto.sqs.models import sqs_backends
-from moto.ssm.models import Parameter, ssm_backends
+from moto.ssm.models import ssm_backends
 
 from workmail_local.aws.bootstrap import ASSET_BUCKET, BOOTSTRAP_PARAMETERS
 from workmail_local.aws.cloudformation.provider import (
     MotoProvider,
-    RemakingProvider,
+    Properties,
+    Provider,
     RememberedResource,
+    RememberingProvider,
+    SimpleResource,
 )
 
 if TYPE_CHECKING:
+    from moto.iam.models import ManagedPolicy
+    from moto.sns.models import Topic
+    from moto.ssm.models import Parameter
+
     from workmail_local.aws.cloudformation.provider import ResourceRequest
 
 
 class BucketProvider(MotoProvider):
     """`AWS::S3::Bucket`, with versioning; one that holds objects is not deleted, as in AWS."""
 
-    def __init__(self) -> None:
-        super().__init__(FakeBucket)
+    longest_name = 63
+
+    def generate_name(self, stem: str, suffix: str, properties: Properties) -> str:
+        """A name in lower case, which is all that S3 takes."""
+        return super().generate_name(stem, suffix, properties).lower()
 
     def create(self, request: ResourceRequest) -> Any:
-        """Make the bucket; `cdk bootstrap` gets the one that was made in its place."""
+        """Make the bucket; a `cdk bootstrap` takes over the one that is there already."""
         made = s3_backends[request.account]["aws"].buckets.get(request.name)
         is_bootstrapped = made is not None and ASSET_BUCKET.fullmatch(request.name)
         bucket: Any = made if is_bootstrapped else super().create(request)
@@ -62,7 +71,7 @@ class BucketProvider(MotoProvider):
         """
         backend = s3_backends[request.account]["aws"]
         with suppress(MissingBucket):
-            # moto's delete_bucket keeps a bucket that holds objects without a word.
+            # moto's delete_bucket silently keeps a bucket that holds objects.
             if backend.get_bucket(existing.name).keys:
                 raise ValidationError(message=f"The bucket you tried to delete is not empty: {existing.name}")
             backend.delete_bucket(existing.name)
@@ -74,17 +83,14 @@ def _set_versioning(bucket: FakeBucket, request: ResourceRequest) -> None:
         bucket.versioning_status = status or "Suspended"
 
 
-class AutoDeleteObjectsProvider:
-    """`Custom::S3AutoDeleteObjects`: what CDK's `auto_delete_objects` has a custom resource do."""
+class AutoDeleteObjectsProvider(RememberingProvider):
+    """`Custom::S3AutoDeleteObjects`: the custom resource behind CDK's `auto_delete_objects`."""
 
-    real = True
-
-    def create(self, request: ResourceRequest) -> RememberedResource:
-        """Remember the bucket."""
-        return RememberedResource(request.name, request.type, request.properties, request.account, request.region)
+    def __init__(self) -> None:
+        super().__init__(real=True)
 
     def update(self, request: ResourceRequest, existing: RememberedResource) -> RememberedResource:
-        """Remember the bucket."""
+        """Remember the bucket; its objects stay."""
         return self.create(request)
 
     def delete(self, request: ResourceRequest, existing: RememberedResource) -> None:
@@ -95,10 +101,9 @@ class AutoDeleteObjectsProvider:
 
 
 class RoleProvider(MotoProvider):
-    """`AWS::IAM::Role`, updated in place so that what others attached to it stays."""
+    """`AWS::IAM::Role`, updated in place so that policies of other resources stay on it."""
 
-    def __init__(self) -> None:
-        super().__init__(Role)
+    longest_name = 64
 
     def update(self, request: ResourceRequest, existing: Role) -> Role:
         """Replace description, trust and inline policies."""
@@ -110,17 +115,18 @@ class RoleProvider(MotoProvider):
         return existing
 
     def delete(self, request: ResourceRequest, existing: Role) -> None:
-        """Delete the role with whatever is attached to it."""
+        """Delete the role with everything attached to it."""
         existing.managed_policies.clear()
         existing.policies.clear()
         Role.delete_from_cloudformation_json(existing.name, {}, request.account, request.region)
 
 
-class ManagedPolicyProvider(RemakingProvider):
+class ManagedPolicyProvider(MotoProvider):
     """`AWS::IAM::ManagedPolicy`: moto has neither update nor delete."""
 
-    def __init__(self) -> None:
-        super().__init__(ManagedPolicy)
+    def update(self, request: ResourceRequest, existing: ManagedPolicy) -> Any:
+        """Make the policy again."""
+        return Provider.update(self, request, existing)
 
     def delete(self, request: ResourceRequest, existing: ManagedPolicy) -> None:
         """Detach and delete the policy."""
@@ -130,10 +136,8 @@ class ManagedPolicyProvider(RemakingProvider):
         iam.managed_policies.pop(existing.arn, None)
 
 
-class RolePolicyProvider:
+class RolePolicyProvider(Provider):
     """`AWS::IAM::RolePolicy`: one inline policy of one role."""
-
-    real = True
 
     def create(self, request: ResourceRequest) -> RememberedResource:
         """Put the policy on the role."""
@@ -141,38 +145,40 @@ class RolePolicyProvider:
         iam_backends[request.account]["aws"].put_role_policy(
             properties["RoleName"], properties["PolicyName"], json.dumps(properties.get("PolicyDocument", {}))
         )
-        return RememberedResource(properties["PolicyName"], request.type, properties, request.account, request.region)
+        return RememberedResource.of(request, physical_id=properties["PolicyName"])
 
     def update(self, request: ResourceRequest, existing: RememberedResource) -> RememberedResource:
         """Replace the policy."""
         return self.create(request)
 
     def delete(self, request: ResourceRequest, existing: RememberedResource) -> None:
-        """Remove the policy; it goes with its role too."""
+        """Remove the policy, unless it went with its role."""
         properties = existing.properties
         with suppress(NotFoundException):
             iam_backends[request.account]["aws"].delete_role_policy(properties["RoleName"], properties["PolicyName"])
 
 
-class QueuePolicyProvider:
-    """`AWS::SQS::QueuePolicy`."""
+class QueueProvider(MotoProvider):
+    """`AWS::SQS::Queue`, with a generated name that ends as the kind of queue needs."""
 
-    real = True
+    longest_name = 80
+
+    def generate_name(self, stem: str, suffix: str, properties: Properties) -> str:
+        """A name that ends in `.fifo` for a FIFO queue."""
+        ending = ".fifo" if _flag(properties, "FifoQueue") else ""
+        return super().generate_name(stem, suffix + ending, properties)
+
+
+class QueuePolicyProvider(Provider):
+    """`AWS::SQS::QueuePolicy`."""
 
     def create(self, request: ResourceRequest) -> RememberedResource:
         """Put the policy on the queues."""
         self._put(request, request.properties["Queues"], json.dumps(request.properties["PolicyDocument"]))
-        return RememberedResource(
-            request.name, request.type, copy.deepcopy(request.properties), request.account, request.region
-        )
-
-    def update(self, request: ResourceRequest, existing: RememberedResource) -> RememberedResource:
-        """Take the policy off and put the new one on."""
-        self.delete(request, existing)
-        return self.create(request)
+        return RememberedResource.of(request)
 
     def delete(self, request: ResourceRequest, existing: RememberedResource) -> None:
-        """Take the policy off the queues; it goes with them too."""
+        """Take the policy off the queues, unless it went with them."""
         with suppress(QueueDoesNotExist):
             self._put(request, existing.properties["Queues"], "")
 
@@ -183,10 +189,16 @@ class QueuePolicyProvider:
             )
 
 
-class SubscriptionProvider:
-    """`AWS::SNS::Subscription`."""
+class TopicProvider(MotoProvider):
+    """`AWS::SNS::Topic`: moto makes it again on update, which would lose its subscriptions."""
 
-    real = True
+    def update(self, request: ResourceRequest, existing: Topic) -> Topic:
+        """Leave the topic as it was made."""
+        return existing
+
+
+class SubscriptionProvider(Provider):
+    """`AWS::SNS::Subscription`."""
 
     def create(self, request: ResourceRequest) -> RememberedResource:
         """Subscribe the endpoint."""
@@ -194,38 +206,20 @@ class SubscriptionProvider:
         subscription = sns_backends[request.account][request.region].subscribe(
             properties["TopicArn"], properties["Endpoint"], properties["Protocol"]
         )
-        return RememberedResource(
-            subscription.arn, request.type, copy.deepcopy(properties), request.account, request.region
-        )
-
-    def update(self, request: ResourceRequest, existing: RememberedResource) -> RememberedResource:
-        """Subscribe anew."""
-        self.delete(request, existing)
-        return self.create(request)
+        return RememberedResource.of(request, physical_id=subscription.arn)
 
     def delete(self, request: ResourceRequest, existing: RememberedResource) -> None:
-        """Unsubscribe; it goes with its topic too."""
+        """Unsubscribe, unless the subscription went with its topic."""
         with suppress(SNSNotFoundError):
             sns_backends[request.account][request.region].unsubscribe(existing.physical_resource_id)
 
 
-@dataclass(slots=True)
-class SecretResource:
-    """A secret: Ref gives its ARN."""
+class SecretProvider(Provider):
+    """`AWS::SecretsManager::Secret`, generated values included: Ref and `Id` give its ARN."""
 
-    physical_resource_id: str
+    name_property = "Name"
 
-    def get_cfn_attribute(self, name: str) -> str:
-        """The ARN, by the name `Id`."""
-        return self.physical_resource_id
-
-
-class SecretProvider:
-    """`AWS::SecretsManager::Secret`, generated values included; an update leaves the value alone."""
-
-    real = True
-
-    def create(self, request: ResourceRequest) -> SecretResource:
+    def create(self, request: ResourceRequest) -> SimpleResource:
         """Make the secret."""
         backend = secretsmanager_backends[request.account][request.region]
         created = backend.create_secret(
@@ -239,9 +233,9 @@ class SecretProvider:
             replica_regions=[],
             force_overwrite=False,
         )
-        return SecretResource(json.loads(created)["ARN"])
+        return SimpleResource(json.loads(created)["ARN"])
 
-    def update(self, request: ResourceRequest, existing: SecretResource) -> SecretResource:
+    def update(self, request: ResourceRequest, existing: SimpleResource) -> SimpleResource:
         """Set a value that the template holds; a generated one stays, as in AWS."""
         if "SecretString" in request.properties:
             secretsmanager_backends[request.account][request.region].put_secret_value(
@@ -253,7 +247,7 @@ class SecretProvider:
             )
         return existing
 
-    def delete(self, request: ResourceRequest, existing: SecretResource) -> None:
+    def delete(self, request: ResourceRequest, existing: SimpleResource) -> None:
         """Delete the secret at once, so that a stack of the same name can be made again."""
         secretsmanager_backends[request.account][request.region].delete_secret(
             existing.physical_resource_id, None, force_delete_without_recovery=True
@@ -286,14 +280,13 @@ def _flag(properties: dict[str, Any], name: str, *, default: bool = False) -> bo
     return str(properties.get(name, default)).lower() == "true"
 
 
-class ParameterProvider(RemakingProvider):
+class ParameterProvider(Provider):
     """`AWS::SSM::Parameter`: moto's needs a name and refuses to overwrite."""
 
-    def __init__(self) -> None:
-        super().__init__(Parameter)
+    name_property = "Name"
 
     def create(self, request: ResourceRequest) -> Parameter:
-        """Set the parameter; `cdk bootstrap` may overwrite the one that was made in its place."""
+        """Set the parameter; a `cdk bootstrap` may overwrite the one that is there already."""
         properties = request.properties
         parameter: Parameter = ssm_backends[request.account][request.region].put_parameter(
             name=request.name,

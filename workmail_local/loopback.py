@@ -1,4 +1,4 @@
-"""Nothing of the local WorkMail ever talks to anything but this machine."""
+"""Keeps the local WorkMail, and everything it starts, on this machine: loopback hosts and made-up credentials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,30 @@ DUMMY_SECRET_ACCESS_KEY = "local"  # noqa: S105 - made up; opens nothing
 
 
 class NotLoopbackError(Exception):
-    """An endpoint that is not on this machine; nothing has been sent to it."""
+    """An endpoint that is not on this machine; nothing was sent to it."""
+
+
+def unsigned_authorization(service: str, *, region: str, account: str | None = None) -> dict[str, str]:
+    """Headers for a request to the local AWS, which reads a credential's scope and verifies no signature.
+
+    Args:
+        service: As a credential's scope names it, such as `s3`.
+        region: Region of the request.
+        account: The account to act in, instead of the local AWS's default.
+    """
+    scope = f"{DUMMY_ACCESS_KEY_ID}/20260101/{region}/{service}/aws4_request"
+    headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
+    return headers if account is None else headers | {"x-moto-account-id": account}
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host is `localhost` or a loopback address; any other name may lead anywhere."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def require_loopback(url: str, *, source: str) -> None:
@@ -28,18 +51,11 @@ def require_loopback(url: str, *, source: str) -> None:
     Raises:
         NotLoopbackError: Its host is neither `localhost` nor a loopback address.
     """
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return
-    try:
-        if ipaddress.ip_address(host).is_loopback:
-            return
-    except ValueError:
-        pass  # a name other than localhost may lead anywhere
-    raise NotLoopbackError(
-        f"{source} is {url}, which is not on this machine. The local WorkMail talks to http://localhost only: "
-        "unset or correct it"
-    )
+    if not is_loopback(urlsplit(url).hostname):
+        raise NotLoopbackError(
+            f"{source} is {url}, which is not on this machine. The local WorkMail talks to http://localhost only: "
+            "unset or correct it"
+        )
 
 
 def local_environment(
@@ -47,12 +63,12 @@ def local_environment(
 ) -> dict[str, str]:
     """An environment for a child process whose AWS calls reach the endpoint only, with credentials that open nothing.
 
-    Everything that could name credentials, an account, a role or another endpoint is left out: profiles, files, web
-    identities, container and instance credentials.
+    It has nothing of the shell that could name credentials, an account, a role or another endpoint: no profiles, files,
+    web identities, container or instance credentials.
 
     Args:
-        environment: The environment to start from; the process' own by default.
-        endpoint: The loopback endpoint.
+        environment: The environment to start from; this process's own by default.
+        endpoint: The local AWS.
         region: Default Region.
         config_file: AWS configuration and credentials file in place of the user's.
 

@@ -1,0 +1,71 @@
+"""Every change to moto itself, each with the behaviour of moto 5.2 that makes it necessary.
+
+For each patch, a test in `tests/local/aws/test_moto_canaries.py` runs moto without it and fails once the patch can go.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from moto.cloudformation import parsing
+from moto.cloudformation.models import cloudformation_backends
+from moto.iam import models as iam
+from moto.sts.models import STSBackend
+
+from workmail_local.aws.bootstrap import bootstrap_for_role
+from workmail_local.aws.cloudformation.local_cloudformation import LocalCloudFormation
+from workmail_local.aws.cloudformation.resolver import Resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def apply(*, account_of_key: Callable[[str], str]) -> None:
+    """Patch moto, once per process and before its server takes its first request.
+
+    Args:
+        account_of_key: Gives the account that requests signed with an access key act in.
+    """
+    _use_accounts_of(account_of_key)
+    _use_local_cloudformation()
+    _use_resolver()
+    _bootstrap_on_demand()
+
+
+def _use_accounts_of(account_of_key: Callable[[str], str]) -> None:
+    """In moto, every access key that its IAM did not make belongs to account 123456789012, a constant."""
+    iam.get_account_id_from = account_of_key  # type: ignore[assignment]
+
+
+def _use_local_cloudformation() -> None:
+    """Stacks of moto do not roll back; `workmail_local.aws.cloudformation` lists the rest."""
+    cloudformation_backends.backend = LocalCloudFormation
+
+
+def _use_resolver() -> None:
+    """The recursion of moto's `clean_json` calls itself for the parts of a node, not `Resolver.resolve`."""
+    moto_clean_json = parsing.clean_json
+
+    @wraps(moto_clean_json)
+    def clean_json(resource_json: Any, resources_map: Any) -> Any:
+        if isinstance(resources_map, Resolver):
+            return resources_map.resolve(resource_json)
+        return moto_clean_json(resource_json, resources_map)
+
+    parsing.clean_json = clean_json
+
+
+def _bootstrap_on_demand() -> None:
+    """In moto, a bootstrap role can be assumed in an account and Region that were never bootstrapped.
+
+    The CDK CLI assumes these roles before it does anything else, also to get into the account that a stack names.
+    """
+    assume_role = STSBackend.assume_role
+
+    @wraps(assume_role)
+    def assume_bootstrapped_role(self: STSBackend, *args: Any, **kwargs: Any) -> Any:
+        bootstrap_for_role(str(kwargs.get("role_arn", "")))
+        return assume_role(self, *args, **kwargs)
+
+    STSBackend.assume_role = assume_bootstrapped_role  # type: ignore[method-assign]
