@@ -163,7 +163,7 @@ def test_other_calls_to_aws_find_what_was_put_before(tmp_path: Path, message: Pa
 def test_the_start_of_the_local_aws_is_not_the_handlers_time(
     tmp_path: Path, message: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workmail_local.trial.trials.SYNCHRONOUS_LIMIT_SECONDS", 2)
+    monkeypatch.setattr("workmail_local.trial.handler_trials.SYNCHRONOUS_LIMIT_SECONDS", 2)
     folder = folder_of(
         tmp_path,
         """
@@ -248,7 +248,7 @@ def test_the_envelope_and_the_direction_can_be_given(tmp_path: Path) -> None:
     bare = write(tmp_path / "bare.eml", BARE)
     folder = folder_of(tmp_path, DEFAULT)
     (trial,) = trials(folder, "--handler", "app.handler", "--message", bare)
-    assert trial["event"]["envelope"]["mailFrom"]["address"] == "sender@example.com"
+    assert trial["event"]["envelope"]["mailFrom"]["address"] == "sender@sender.example"
     assert trial["event"]["envelope"]["recipients"] == [{"address": "recipient@example.com"}]
     (trial,) = trials(
         *(folder, "--handler", "app.handler", "--message", bare, "--direction", "outbound"),

@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 if TYPE_CHECKING:
-    from workmail_local.trial.trials import Envelope, Trial, TriedHandler
+    from workmail_local.mail.envelope import Envelope
+    from workmail_local.trial.handler_trials import Trial, TriedHandler
 
-_RESERVED = re.compile(
+DEFAULT_RECIPIENT: Final = "recipient@example.com"
+"""For a message whose header names no recipient."""
+
+_RESERVED: Final = re.compile(
     r"_HANDLER|_X_AMZN_TRACE_ID|AWS_(DEFAULT_)?REGION|AWS_EXECUTION_ENV|AWS_LAMBDA_.*|AWS_(ACCESS_KEY|ACCESS_KEY_ID"
     r"|SECRET_ACCESS_KEY|SESSION_TOKEN)|LAMBDA_(TASK_ROOT|RUNTIME_DIR)"
 )
-_LOG_INDENT = "    | "
+_LOG_INDENT: Final = "    | "
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def try_handler(
 async def _run(tried: TriedHandler, messages: list[_Message], *, out: Path | None, as_json: bool) -> bool:
     """Try each message in turn; return whether any failed."""
     from workmail_local.functions.unpacked_code import CodeError
-    from workmail_local.trial.trials import HandlerTrials
+    from workmail_local.trial.handler_trials import HandlerTrials
 
     failed = False
     documents: list[dict[str, Any]] = []
@@ -107,7 +111,7 @@ async def _run(tried: TriedHandler, messages: list[_Message], *, out: Path | Non
 
 def _require_local_extra() -> None:
     try:
-        import_module("workmail_local.trial.trials")
+        import_module("workmail_local.trial.handler_trials")
     except ModuleNotFoundError as missing:
         if (missing.name or "").startswith("workmail"):
             raise
@@ -124,7 +128,7 @@ def _tried(
 ) -> TriedHandler | None:
     from workmail_flow.vocabulary import FlowDirection
     from workmail_local.trial.handler_name import handler_problem
-    from workmail_local.trial.trials import TriedHandler
+    from workmail_local.trial.handler_trials import TriedHandler
 
     if problem := handler_problem(folder, handler):
         problems.append(problem)
@@ -155,12 +159,13 @@ def _variable(problems: list[str], entry: str) -> tuple[str, str]:
 
 def _messages(problems: list[str], paths: list[Path], mail_from: str | None, recipients: list[str]) -> list[_Message]:
     from workmail_flow.address import address_problem
-    from workmail_local.trial.trials import Envelope
+    from workmail_local.mail.envelope import NULL_REVERSE_PATH, envelope_of
 
-    given = [*(("--mail-from", mail_from) for _ in range(1) if mail_from), *(("--rcpt", one) for one in recipients)]
-    for option, address in given:
-        if problem := address_problem(address or ""):
-            problems.append(f"{option}: found {address!r}; {problem}; allowed is mailbox@domain")
+    if mail_from not in (None, "", NULL_REVERSE_PATH) and (problem := address_problem(mail_from)):
+        problems.append(f"--mail-from: found {mail_from!r}; {problem}; allowed are mailbox@domain and <>")
+    for recipient in recipients:
+        if problem := address_problem(recipient):
+            problems.append(f"--rcpt: found {recipient!r}; {problem}; allowed is mailbox@domain")
     read = []
     for path in paths:
         try:
@@ -171,7 +176,9 @@ def _messages(problems: list[str], paths: list[Path], mail_from: str | None, rec
         if not content.strip():
             problems.append(f"--message: {path} is empty; allowed is a message (RFC 5322)")
             continue
-        envelope = Envelope.of(content, mail_from=mail_from, recipients=recipients)
+        envelope = envelope_of(content, mail_from=mail_from, recipients=recipients)
+        if not envelope.recipients:
+            envelope = replace(envelope, recipients=(DEFAULT_RECIPIENT,))
         read.append(_Message(path, content, envelope))
     return read
 
