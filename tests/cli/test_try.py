@@ -198,7 +198,7 @@ def test_the_start_of_the_local_aws_is_not_the_handlers_time(
     ],
 )
 @pytest.mark.fact("R8")
-def test_a_failed_invocation_is_told_and_ends_with_status_1(
+def test_a_failed_invocation_is_reported_and_ends_with_status_1(
     tmp_path: Path, message: Path, app: str, outcome: str, code: str | None
 ) -> None:
     (trial,) = trials(folder_of(tmp_path, app), "--handler", "app.handler", "--message", message, status=1)
@@ -236,7 +236,7 @@ def test_requirements_and_the_runtime_are_there_as_in_the_deployed_code(
     assert sorted(path.name for path in folder.iterdir()) == ["app.py", "requirements.txt"]
 
 
-def test_requirements_that_cannot_be_had_end_with_what_uv_says(tmp_path: Path, message: Path) -> None:
+def test_requirements_that_cannot_be_installed_end_with_the_output_of_uv(tmp_path: Path, message: Path) -> None:
     folder = folder_of(tmp_path, DEFAULT, requirements__txt="./not-there\n")
     result = run(folder, "--handler", "app.handler", "--message", message)
     assert result.exit_code == 1
@@ -259,7 +259,7 @@ def test_the_envelope_and_the_direction_can_be_given(tmp_path: Path) -> None:
     assert [one["recipient"] for one in trial["decisions"]] == ["one@example.net", "two@example.net"]
 
 
-def test_every_wrong_argument_is_told_before_anything_starts(tmp_path: Path, message: Path) -> None:
+def test_every_wrong_argument_is_reported_before_anything_starts(tmp_path: Path, message: Path) -> None:
     folder = folder_of(tmp_path, DEFAULT)
     result = run(
         *(folder, "--handler", "app.handle", "--direction", "up", "--run", "later", "--env", "NAME", "--env", "1=2"),
@@ -275,7 +275,7 @@ def test_every_wrong_argument_is_told_before_anything_starts(tmp_path: Path, mes
         "--run: found 'later'",
         "--env: found 'NAME'",
         "--env: found '1=2'",
-        "--env: AWS_REGION is Lambda's own",
+        "--env: AWS_REGION is reserved by Lambda",
         "none.eml cannot be read: No such file",
         "empty.eml is empty",
         "--mail-from: found 'me'",
@@ -290,7 +290,7 @@ def test_every_wrong_argument_is_told_before_anything_starts(tmp_path: Path, mes
     ("handler", "said"),
     [
         ("handler", "allowed is MODULE.FUNCTION"),
-        ("other.handler", "needs other.py in"),
+        ("other.handler", "needs other.py, which"),
         ("app.missing", "has no 'missing'"),
     ],
 )
@@ -303,7 +303,7 @@ def test_a_handler_that_is_not_there(tmp_path: Path, message: Path, handler: str
 def test_a_folder_that_is_not_there(tmp_path: Path, message: Path) -> None:
     result = run(tmp_path / "nowhere", "--handler", "app.handler", "--message", message)
     assert result.exit_code == 2
-    assert "nowhere, which is not there" in result.stderr
+    assert "nowhere, which does not exist" in result.stderr
 
 
 @pytest.mark.parametrize(

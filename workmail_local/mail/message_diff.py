@@ -1,4 +1,4 @@
-"""What changed between two versions of a message, for people: decoded text, binary parts by their hash."""
+"""The difference between two versions of a message, for people: decoded text, and hashes of binary parts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from email.message import Message
 
 _LONGEST_TEXT: Final = 256 * 1024
-"""Bytes of a text part that is shown line by line; comparing longer ones takes longer than anyone reads."""
+"""Bytes of a text part that is compared line by line; longer ones take too long and nobody reads them."""
 
 
 def diff_messages(before: bytes, after: bytes) -> str:
-    """Return a unified diff of two versions of a message; "" if their bytes are the same."""
+    """Return a unified diff of two versions of a message; "" if their bytes are equal."""
     if before == after:
         return ""
     lines = difflib.unified_diff(

@@ -195,7 +195,7 @@ def test_the_interpreter_of_the_functions_runtime_is_used(make_function: MakeFun
     assert reply_of(with_host, spec, b'{"word": "gr\\u00fc\\u00df"}') == [OTHERS[-1], "gr\u00fc\u00df"]
 
 
-def test_the_stand_in_for_the_compiled_client_tells_failures_too(
+def test_the_stand_in_for_the_compiled_client_reports_failures_too(
     make_function: MakeFunction, with_host: WithHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workmail_local.functions.runtime_folder._compiled_client", lambda _: None)
@@ -222,7 +222,7 @@ def test_the_client_is_fetched_where_it_is_not_published_for_the_platform(
     assert reply_of(with_host, make_function("def handler(event, context): return 'hello'")) == "hello"
 
 
-def test_a_runtime_that_is_not_here_is_said_and_the_running_one_used(
+def test_a_runtime_that_is_missing_here_is_noted_and_the_running_one_used(
     make_function: MakeFunction, with_host: WithHost
 ) -> None:
     async def body(host: FunctionHost) -> None:

@@ -18,7 +18,7 @@ def test_headers_and_bodies_are_decoded() -> None:
     assert diff.startswith(f"--- before ({len(before)} bytes)\n+++ after ({len(after)} bytes)\n")
 
 
-def test_binary_parts_are_told_by_size_and_hash() -> None:
+def test_binary_parts_are_shown_by_size_and_hash() -> None:
     def message(content: bytes) -> bytes:
         return (
             HEAD + b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n\r\ntext\r\n--b\r\n'
@@ -31,7 +31,7 @@ def test_binary_parts_are_told_by_size_and_hash() -> None:
     assert "--- part 2 ---" in diff
 
 
-def test_a_change_that_nobody_can_read_is_told_too() -> None:
+def test_a_change_that_nobody_can_read_is_reported_too() -> None:
     diff = diff_messages(HEAD + b"\r\nx", HEAD.replace(b": a@", b":\r\n a@") + b"\r\nx")
     assert diff.startswith("headers and bodies read the same")
 
