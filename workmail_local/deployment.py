@@ -1,4 +1,4 @@
-"""What is deployed, as the local WorkMail reads it back from the state folder."""
+"""The deployed stacks, as the local WorkMail reads them from the state folder."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ TEMPLATE_NAME = "template.json"
 """The file of a stack's folder that holds the deployed template."""
 
 Statement = dict[str, Any]
-"""One statement of a policy document, its intrinsics resolved."""
+"""One statement of a policy document, with its intrinsic functions resolved."""
 
 DEPLOYMENTS_FOLDER = "deployments"
-"""The folder of the state folder that holds a folder a deployed stack."""
+"""The folder of the state folder that holds one folder per deployed stack."""
 
 SNAPSHOT_NAME = "deployment.json"
 """The file of a stack's folder that holds everything but code and template."""
@@ -30,17 +30,18 @@ SNAPSHOT_NAME = "deployment.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployedFunction:
-    """A function as deployed; an alias or a published version is a function under its own ARN.
+    """A deployed function; an alias or a published version counts as a function with its own ARN.
 
     Attributes:
-        code: The deployed zip on disk; an empty path for a container image.
+        code: The deployed zip; an empty path for a container image.
         layers: The zips of the layers deployed here, in the order Lambda unpacks them.
-        missing_layers: ARNs of layers that no stack here deploys.
         environment: Variables, with every reference resolved to the deployed resource.
+        memory_mb: MiB.
         timeout_s: Seconds.
-        on_failure_arn: Queue or topic that failed asynchronous invocations end in.
+        on_failure_arn: Queue or topic for failed asynchronous invocations.
         max_retries: Retries of a failed asynchronous invocation, 0 to 2.
         package_type: `Zip` or `Image`.
+        missing_layers: ARNs of layers that no stack here deploys.
     """
 
     arn: str
@@ -74,15 +75,15 @@ class Deployment:
     """One deployed stack.
 
     Attributes:
-        functions: By ARN, aliases and versions included.
-        function_policies: Statements of the functions' resource policies, by the function's (alias', version's) ARN;
-            those of every deployed stack, because one stack may permit the use of another's function.
-        role_policies: Statements of inline and managed policies by role ARN, of every deployed stack.
-        bucket_policies: Statements by bucket name, of every deployed stack.
+        functions: By ARN, including aliases and versions.
+        function_policies: Statements of resource policies by the ARN of the function, alias or version; those of all
+            deployed stacks, because one stack may permit the use of another's function.
+        role_policies: Statements of inline and managed policies by role ARN, of all deployed stacks.
+        bucket_policies: Statements by bucket name, of all deployed stacks.
         outputs: The stack's outputs.
-        data_only: Logical ids, with their types, of resources that are remembered but do nothing here.
-        resources: Logical ids of everything that exists.
-        template: The template that was deployed.
+        data_only: Logical ids and types of resources that are recorded but do nothing here.
+        resources: Logical ids of all resources.
+        template: The deployed template.
         last_event: Changes with every operation on the stack.
     """
 
@@ -102,11 +103,11 @@ class Deployment:
 
 
 def load_deployments(state: Path) -> tuple[Deployment, ...]:
-    """Everything deployed, ordered by account, Region and stack name.
+    """Return every deployed stack, ordered by account, Region and stack name.
 
     Raises:
-        workmail_flow.rules.RuleError: A declared rule is not one WorkMail would take.
-        workmail_flow.template.TemplateError: The rules were declared by another release.
+        workmail_flow.rules.RuleError: WorkMail would not take a declared rule.
+        workmail_flow.template.TemplateError: Another release declared the rules.
     """
     folders = sorted((state / DEPLOYMENTS_FOLDER).glob(f"*/{SNAPSHOT_NAME}"))
     snapshots = [(path.parent, json.loads(path.read_text())) for path in folders]

@@ -1,4 +1,4 @@
-"""A handler folder put under a rule without CDK: a deployment of one function, for tests and quick starts."""
+"""A handler folder that runs under a rule without CDK: a deployment of one function, for tests and quick starts."""
 
 from __future__ import annotations
 
@@ -6,23 +6,39 @@ import json
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from workmail_flow.arns import (
+    GET_CONTENT,
+    INVOKE_FUNCTION,
+    PUT_CONTENT,
+    READ_UPDATED,
+    message_arn,
+    organization_arn,
+    workmail_principal,
+)
+from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE
 from workmail_flow.rules import FlowRule, RuleSet
 from workmail_local.deployment import DeployedFunction, DeployedOrganization, Deployment
+from workmail_local.whole_file import write_whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HANDLERS = "handlers"
-"""The folder of the state folder that keeps which handler folders are in place."""
+    from workmail_local.deployment import Statement
 
-DEFAULT_ORGANIZATION_ID = "m-0123456789abcdef0123456789abcdef"
-_ACCESS = ("none", "read", "update")
+HANDLERS: Final = "handlers"
+"""The folder of the state folder with one file per handler folder."""
+
+DEFAULT_ORGANIZATION_ID: Final = "m-0123456789abcdef0123456789abcdef"
+DEFAULT_MEMORY_MB: Final = 256
+"""MiB, as much as the constructs give a function by default."""
+
+_CONTENT_ACTIONS: Final = {"none": (), "read": (GET_CONTENT,), "update": (GET_CONTENT, PUT_CONTENT)}
 
 
 class HandlerFolderError(ValueError):
-    """A handler folder that cannot be put under a rule; the message says what to mend."""
+    """A handler folder that cannot run under a rule; the message says what to fix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +46,18 @@ class HandlerFolder:
     """A folder with a handler, and the rule it runs under.
 
     Args:
-        name: Of the rule and the function.
-        folder: Holds the handler; it runs where it lies, so that an edit counts with the next cold start.
+        name: Name of the rule and of the function: up to 40 letters, digits and hyphens.
+        folder: Holds the handler. It is not copied: an edit takes effect at the next cold start.
         handler: For example `app.handler`.
         direction: `INBOUND` or `OUTBOUND`.
-        senders: Patterns of the rule (F4).
-        destinations: Patterns of the rule; a synchronous one takes only `*` (F12).
-        synchronous: Whether the mail waits for the answer.
-        fallback: Of a synchronous rule (F13).
-        rule_timeout_minutes: Of a synchronous rule; 0 to 240, 0 means no retry (F13, T3).
-        content_access: `none`, `read` or `update`; as the function's role is allowed (C1).
+        senders: The rule's sender patterns (F4).
+        destinations: The rule's destination patterns; a synchronous rule takes only `*` (F12).
+        synchronous: Whether the mail waits for the reply.
+        fallback: Fallback action of a synchronous rule (F13).
+        rule_timeout_minutes: Rule timeout of a synchronous rule, 0 to 240; 0 means no retry (F13, T3).
+        content_access: What the function's role may do with message content: `none`, `read` or `update` (C1).
         environment: The function's variables.
-        domains: The organization's.
+        domains: The organization's domains.
         memory_mb: MiB.
         timeout_s: The function's own timeout, seconds.
         runtime: For example `python3.13`.
@@ -61,7 +77,7 @@ class HandlerFolder:
     environment: Mapping[str, str] = field(default_factory=dict)
     domains: tuple[str, ...] = ("example.com",)
     organization_id: str = DEFAULT_ORGANIZATION_ID
-    memory_mb: int = 256
+    memory_mb: int = DEFAULT_MEMORY_MB
     timeout_s: float = 14.0
     runtime: str = "python3.13"
     permitted: bool = True
@@ -71,18 +87,13 @@ class HandlerFolder:
             raise HandlerFolderError(f"folder: found {self.folder}; allowed is the folder that holds the handler")
         if not re.fullmatch(r"[A-Za-z0-9-]{1,40}", self.name):
             raise HandlerFolderError(f"name: found {self.name!r}; allowed are up to 40 letters, digits and hyphens")
-        if self.content_access not in _ACCESS:
-            raise HandlerFolderError(f"content_access: found {self.content_access!r}; allowed are {', '.join(_ACCESS)}")
-
-    @property
-    def python_version(self) -> tuple[int, int]:
-        """Major and minor version of the runtime; that of no Python for another runtime, which will not run here."""
-        minor = self.runtime.removeprefix("python3.")
-        return 3, int(minor) if minor.isdecimal() else 0
+        if self.content_access not in _CONTENT_ACTIONS:
+            allowed = ", ".join(_CONTENT_ACTIONS)
+            raise HandlerFolderError(f"content_access: found {self.content_access!r}; allowed are {allowed}")
 
     @property
     def bucket(self) -> str:
-        """The bucket updated messages go to."""
+        """The bucket for updated messages."""
         return f"workmail-updates-{self.name.lower()}"
 
     def function_arn(self, *, region: str, account: str) -> str:
@@ -90,23 +101,21 @@ class HandlerFolder:
         return f"arn:aws:lambda:{region}:{account}:function:{self.name}"
 
     def save(self, state: Path) -> None:
-        """Note it where the local WorkMail reads it."""
+        """Write it to the state folder, where the local WorkMail reads it."""
         target = state / HANDLERS / f"{self.name}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
         fields = asdict(self) | {"folder": str(self.folder.resolve())}
-        unfinished = target.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(fields, indent=2))
-        unfinished.replace(target)
+        write_whole_file(target, json.dumps(fields, indent=2).encode())
 
     @staticmethod
     def forget_all(state: Path) -> None:
-        """Take every handler folder out of place."""
+        """Remove every handler folder from the state folder; their own files stay."""
         for path in (state / HANDLERS).glob("*.json"):
             path.unlink()
 
     @classmethod
     def load_all(cls, state: Path) -> tuple[HandlerFolder, ...]:
-        """Return every handler folder in place, by name; one whose folder is gone is in place no more."""
+        """Return every saved handler folder, ordered by name, without those whose folder is gone."""
         found = []
         for path in sorted((state / HANDLERS).glob("*.json")):
             fields = json.loads(path.read_text())
@@ -114,6 +123,52 @@ class HandlerFolder:
             if Path(fields["folder"]).is_dir():
                 found.append(cls(**fields | lists | {"folder": Path(fields["folder"])}))
         return tuple(found)
+
+    def deployment(self, *, region: str, account: str, layers: tuple[Path, ...] = ()) -> Deployment:
+        """Return the deployment of a stack with this function, its rule and least privilege.
+
+        Raises:
+            workmail_flow.rules.RuleError: WorkMail would not take the rule.
+        """
+        arn = self.function_arn(region=region, account=account)
+        role_arn = f"arn:aws:iam::{account}:role/{self.name}"
+        updates = self.content_access == "update"
+        rule = FlowRule.from_json(self._rule(arn))
+        organization = DeployedOrganization(
+            organization_id=self.organization_id, domains=self.domains, rules=RuleSet((rule,))
+        )
+        function = DeployedFunction(
+            arn=arn,
+            name=self.name,
+            runtime=self.runtime,
+            handler=self.handler,
+            code=self.folder,
+            layers=layers,
+            environment=dict(self.environment) | ({MESSAGE_BUCKET_VARIABLE: self.bucket} if updates else {}),
+            memory_mb=self.memory_mb,
+            timeout_s=self.timeout_s,
+            architecture="x86_64",
+            role_arn=role_arn,
+            on_failure_arn=self.on_failure_arn(region=region, account=account),
+            max_retries=2,
+            package_type="Zip",
+        )
+        return Deployment(
+            stack=f"handler folder {self.name}",
+            region=region,
+            account=account,
+            organizations=(organization,),
+            functions={arn: function},
+            function_policies={arn: (self._invoke_permission(arn, region, account),) if self.permitted else ()},
+            role_policies={role_arn: self._content_statements(rule, region, account)},
+            bucket_policies={self.bucket: (self._bucket_statement(region, account),)} if updates else {},
+            outputs={},
+            data_only=(),
+        )
+
+    def on_failure_arn(self, *, region: str, account: str) -> str:
+        """Return the ARN of the queue for failed asynchronous invocations."""
+        return f"arn:aws:sqs:{region}:{account}:{self.name}-failures"
 
     def _rule(self, arn: str) -> dict[str, Any]:
         rule: dict[str, Any] = {
@@ -129,74 +184,27 @@ class HandlerFolder:
             rule |= {"fallback": self.fallback, "ruleTimeoutMinutes": self.rule_timeout_minutes}
         return rule
 
-    def deployment(self, *, region: str, account: str, layers: tuple[Path, ...] = ()) -> Deployment:
-        """Return what a stack with this function, its rule and least privilege would have deployed.
-
-        Raises:
-            workmail_flow.rules.RuleError: The rule is not one WorkMail would take.
-        """
-        arn = self.function_arn(region=region, account=account)
-        role_arn = f"arn:aws:iam::{account}:role/{self.name}"
-        updates = self.content_access == "update"
-        rules = RuleSet((FlowRule.from_json(self._rule(arn)),))
-        function = DeployedFunction(
-            arn=arn,
-            name=self.name,
-            runtime=self.runtime,
-            handler=self.handler,
-            code=self.folder,
-            layers=layers,
-            environment=dict(self.environment) | ({"WORKMAIL_MESSAGE_BUCKET": self.bucket} if updates else {}),
-            memory_mb=self.memory_mb,
-            timeout_s=self.timeout_s,
-            architecture="x86_64",
-            role_arn=role_arn,
-            on_failure_arn=self.on_failure_arn(region=region, account=account),
-            max_retries=2,
-            package_type="Zip",
-        )
-        messages = f"arn:aws:workmailmessageflow:{region}:{account}:message/{self.organization_id}/*"
-        return Deployment(
-            stack=f"handler folder {self.name}",
-            region=region,
-            account=account,
-            organizations=(
-                DeployedOrganization(organization_id=self.organization_id, domains=self.domains, rules=rules),
-            ),
-            functions={arn: function},
-            function_policies={arn: (self._invoke_permission(arn, region, account),) if self.permitted else ()},
-            role_policies={role_arn: self._content_rights(messages)},
-            bucket_policies={self.bucket: (self._bucket_statement(messages, region, account),)} if updates else {},
-            outputs={},
-            data_only=(),
-        )
-
-    def on_failure_arn(self, *, region: str, account: str) -> str:
-        """Return the ARN of the queue that an asynchronous function's failures go to."""
-        return f"arn:aws:sqs:{region}:{account}:{self.name}-failures"
-
-    def _invoke_permission(self, arn: str, region: str, account: str) -> dict[str, Any]:
-        source = f"arn:aws:workmail:{region}:{account}:organization/{self.organization_id}"
+    def _invoke_permission(self, arn: str, region: str, account: str) -> Statement:
+        source = organization_arn(self.organization_id, region=region, account=account)
         return {
             "Effect": "Allow",
-            "Principal": {"Service": f"workmail.{region}.amazonaws.com"},
-            "Action": "lambda:InvokeFunction",
+            "Principal": {"Service": workmail_principal(region)},
+            "Action": INVOKE_FUNCTION,
             "Resource": arn,
             "Condition": {"ArnLike": {"AWS:SourceArn": source}},
         }
 
-    def _content_rights(self, messages: str) -> tuple[dict[str, Any], ...]:
-        actions = {"none": [], "read": ["Get"], "update": ["Get", "Put"]}[self.content_access]
-        return tuple(
-            {"Effect": "Allow", "Action": f"workmailmessageflow:{action}RawMessageContent", "Resource": messages}
-            for action in actions
-        )
+    def _content_statements(self, rule: FlowRule, region: str, account: str) -> tuple[Statement, ...]:
+        messages = message_arn(self.organization_id, region=region, account=account, direction=rule.direction)
+        actions = _CONTENT_ACTIONS[self.content_access]
+        return tuple({"Effect": "Allow", "Action": action, "Resource": messages} for action in actions)
 
-    def _bucket_statement(self, messages: str, region: str, account: str) -> dict[str, Any]:
+    def _bucket_statement(self, region: str, account: str) -> Statement:
+        messages = message_arn(self.organization_id, region=region, account=account)
         return {
             "Effect": "Allow",
-            "Principal": {"Service": f"workmail.{region}.amazonaws.com"},
-            "Action": ["s3:GetObject", "s3:GetObjectVersion"],
+            "Principal": {"Service": workmail_principal(region)},
+            "Action": list(READ_UPDATED),
             "Resource": f"arn:aws:s3:::{self.bucket}/*",
             "Condition": {
                 "StringEquals": {"aws:SourceAccount": account},

@@ -30,19 +30,18 @@ def build_event(
     message_id: str,
     invocation_id: str,
 ) -> dict[str, Any]:
-    """Make the event of one invocation, in the newest documented form (E1).
+    """Build the event of one invocation, in the newest documented form (E1).
 
-    Where a Sender sent on behalf of From, `sender` is there and `mailFrom` is the address acted for (E3). The subject
-    is cut at 256 characters (E5); recipients are cut, and `truncated` set, where the encoded event would pass 128 KB
-    (E6).
+    If Sender sent on behalf of From, `sender` is its address and `mailFrom` the address it acted for (E3). The subject
+    is cut at 256 characters (E5). If the encoded event exceeds 128 KB, recipients are cut and `truncated` is set (E6).
 
     Args:
-        message: The message as it travels, or its already parsed head.
+        message: The message, or its parsed head.
         mail_from: Envelope sender; "" for the null reverse-path of a bounce.
         recipients: Envelope recipients of this SMTP conversation (E4).
         direction: Inbound or outbound.
-        message_id: Id that fetches the content, `[a-z0-9-]{1,120}` (E8).
-        invocation_id: The same over all retries of one event (E7).
+        message_id: The id to fetch the content by, `[a-z0-9-]{1,120}` (E8).
+        invocation_id: The same for all retries of one event (E7).
 
     Raises:
         ValueError: `message_id` does not match its pattern.
@@ -71,5 +70,5 @@ def build_event(
 
 
 def encode_event(event: dict[str, Any]) -> bytes:
-    """Encode an event as it is sent; the 128 KB of E6 count these bytes."""
+    """Encode an event as the function gets it; E6 counts these bytes."""
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -1,16 +1,24 @@
-"""The header fields of a message that email flow looks at, decoded."""
+"""The header fields of a message: those that email flow looks at, and any others by name."""
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
-from email.errors import HeaderParseError
-from email.header import decode_header
-from email.utils import getaddresses
+from typing import TYPE_CHECKING, Final
 
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
-_FIELD = re.compile(rb"^(subject|from|sender)[ \t]*:((?:.*\r?\n[ \t])*.*)", re.IGNORECASE | re.MULTILINE)
-_FOLD = re.compile(r"\r?\n(?=[ \t])")
+from workmail_local.address_list import addresses
+from workmail_local.encoded_words import decode_encoded_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_FIELD_BYTES: Final = 64 * 1024
+"""How much of Subject, From and Sender is read; an attacker may send 40 MB of each (F16). An event carries 256
+characters of the subject (E5)."""
+
+_HEAD_END: Final = re.compile(rb"(?:\A|\n)\r?\n")
+_FOLD: Final = re.compile(rb"\r?\n(?=[ \t])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +27,7 @@ class MessageHead:
 
     Args:
         subject: Subject, its encoded words (RFC 2047) decoded; "" if there is none.
-        from_: Address of the From field, without display name; "" if there is none.
+        from_: First address of the From field, without display name; "" if there is none.
         sender: Address of the Sender field; None if there is none.
     """
 
@@ -29,33 +37,39 @@ class MessageHead:
 
     @classmethod
     def parse(cls, message: bytes) -> MessageHead:
-        """Read the head of an RFC 5322 message; never fails, whatever the bytes are."""
-        end = _HEAD_END.search(message)
-        fields: dict[str, str] = {}
-        for match in _FIELD.finditer(message, 0, end.start() if end else len(message)):
-            name = match[1].decode("ascii").lower()
-            if name not in fields:
-                fields[name] = _FOLD.sub("", match[2].decode("utf-8", "replace")).strip()
+        """Read the head of an RFC 5322 message; never fails, whatever the bytes are.
+
+        Takes linear time and reads the first `MAX_FIELD_BYTES` of each field.
+        """
+        fields: dict[str, bytes] = {}
+        for name, value in header_fields(message, "subject", "from", "sender"):
+            fields.setdefault(name, value)
         return cls(
-            subject=decode_encoded_words(fields.get("subject", "")),
-            from_=_address(fields.get("from", "")) or "",
-            sender=_address(fields.get("sender", "")),
+            subject=decode_encoded_words(fields.get("subject", b"")[:MAX_FIELD_BYTES].decode("utf-8", "replace")),
+            from_=_first_address(fields.get("from", b"")) or "",
+            sender=_first_address(fields.get("sender", b"")),
         )
 
 
-def decode_encoded_words(text: str) -> str:
-    """Decode RFC 2047 encoded words; what cannot be decoded stays as it stands in the message."""
-    if "=?" not in text:
-        return text
-    try:
-        return "".join(
-            part if isinstance(part, str) else part.decode(charset or "ascii", "replace")
-            for part, charset in decode_header(text)
-        )
-    except (HeaderParseError, LookupError, ValueError):
-        return text
+def header_fields(message: bytes, *names: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the header fields that have one of these names, in the message's order: name in lower case, unfolded value.
+
+    Args:
+        message: Any bytes; what is no header field is passed over.
+        names: In lower case.
+    """
+    end = _HEAD_END.search(message)
+    for match in _pattern(names).finditer(message, 0, end.start() if end else len(message)):
+        yield match[1].decode("ascii").lower(), _FOLD.sub(b"", match[2]).strip()
 
 
-def _address(field: str) -> str | None:
-    """Return the first address of an address field, or None."""
-    return next((address for _, address in getaddresses([field]) if "@" in address), None)
+@functools.cache
+def _pattern(names: tuple[str, ...]) -> re.Pattern[bytes]:
+    named = "|".join(map(re.escape, names)).encode("ascii")
+    return re.compile(rb"^(" + named + rb")[ \t]*:((?:.*\r?\n[ \t])*.*)", re.IGNORECASE | re.MULTILINE)
+
+
+def _first_address(field: bytes) -> str | None:
+    if len(field) > MAX_FIELD_BYTES:
+        field = field[:MAX_FIELD_BYTES].rpartition(b",")[0]  # no address that the cut made another
+    return next(addresses(field.decode("utf-8", "replace")), None)

@@ -163,7 +163,7 @@ def test_other_calls_to_aws_find_what_was_put_before(tmp_path: Path, message: Pa
 def test_the_start_of_the_local_aws_is_not_the_handlers_time(
     tmp_path: Path, message: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workmail_local.trial.trials.SYNCHRONOUS_LIMIT_SECONDS", 2)
+    monkeypatch.setattr("workmail_local.trial.handler_trials.SYNCHRONOUS_LIMIT_SECONDS", 2)
     folder = folder_of(
         tmp_path,
         """
@@ -187,25 +187,25 @@ def test_the_start_of_the_local_aws_is_not_the_handlers_time(
 
 
 @pytest.mark.parametrize(
-    ("app", "outcome", "code"),
+    ("app", "outcome", "codes"),
     [
-        ("def handler(event, context): raise RuntimeError('no')", "FUNCTION_ERROR", None),
-        ("def handler(event, context):", "INIT_ERROR", None),
-        ("import nowhere\ndef handler(event, context): ...", "INIT_ERROR", None),
-        ("import os\ndef handler(event, context): os._exit(1)", "CRASHED", None),
-        ("def handler(event, context): return {'actions': 'DEFAULT'}", "REPLIED", "no-actions"),
-        ("def handler(event, context): return b'{'", "REPLIED", "not-json"),
+        ("def handler(event, context): raise RuntimeError('no')", "FUNCTION_ERROR", []),
+        ("def handler(event, context):", "INIT_ERROR", []),
+        ("import nowhere\ndef handler(event, context): ...", "INIT_ERROR", []),
+        ("import os\ndef handler(event, context): os._exit(1)", "CRASHED", []),
+        ("def handler(event, context): return {'actions': 'DEFAULT'}", "REPLIED", ["no-actions"]),
+        ("def handler(event, context): return b'{'", "REPLIED", ["not-json"]),
     ],
 )
 @pytest.mark.fact("R8")
-def test_a_failed_invocation_is_told_and_ends_with_status_1(
-    tmp_path: Path, message: Path, app: str, outcome: str, code: str | None
+def test_a_failed_invocation_is_reported_and_ends_with_status_1(
+    tmp_path: Path, message: Path, app: str, outcome: str, codes: list[str]
 ) -> None:
     (trial,) = trials(folder_of(tmp_path, app), "--handler", "app.handler", "--message", message, status=1)
     assert trial["ok"] is False
     assert trial["invocation"]["outcome"] == outcome
     assert (trial["invocation"]["error"] is None) is (outcome == "REPLIED")
-    assert [one["code"] for one in trial["errors"]] == ([code] if code else [])
+    assert [one["code"] for one in trial["errors"]] == codes
     assert trial["decisions"] == []
 
 
@@ -236,7 +236,7 @@ def test_requirements_and_the_runtime_are_there_as_in_the_deployed_code(
     assert sorted(path.name for path in folder.iterdir()) == ["app.py", "requirements.txt"]
 
 
-def test_requirements_that_cannot_be_had_end_with_what_uv_says(tmp_path: Path, message: Path) -> None:
+def test_requirements_that_cannot_be_installed_end_with_the_output_of_uv(tmp_path: Path, message: Path) -> None:
     folder = folder_of(tmp_path, DEFAULT, requirements__txt="./not-there\n")
     result = run(folder, "--handler", "app.handler", "--message", message)
     assert result.exit_code == 1
@@ -248,7 +248,7 @@ def test_the_envelope_and_the_direction_can_be_given(tmp_path: Path) -> None:
     bare = write(tmp_path / "bare.eml", BARE)
     folder = folder_of(tmp_path, DEFAULT)
     (trial,) = trials(folder, "--handler", "app.handler", "--message", bare)
-    assert trial["event"]["envelope"]["mailFrom"]["address"] == "sender@example.com"
+    assert trial["event"]["envelope"]["mailFrom"]["address"] == "sender@sender.example"
     assert trial["event"]["envelope"]["recipients"] == [{"address": "recipient@example.com"}]
     (trial,) = trials(
         *(folder, "--handler", "app.handler", "--message", bare, "--direction", "outbound"),
@@ -259,7 +259,7 @@ def test_the_envelope_and_the_direction_can_be_given(tmp_path: Path) -> None:
     assert [one["recipient"] for one in trial["decisions"]] == ["one@example.net", "two@example.net"]
 
 
-def test_every_wrong_argument_is_told_before_anything_starts(tmp_path: Path, message: Path) -> None:
+def test_every_wrong_argument_is_reported_before_anything_starts(tmp_path: Path, message: Path) -> None:
     folder = folder_of(tmp_path, DEFAULT)
     result = run(
         *(folder, "--handler", "app.handle", "--direction", "up", "--run", "later", "--env", "NAME", "--env", "1=2"),
@@ -275,7 +275,7 @@ def test_every_wrong_argument_is_told_before_anything_starts(tmp_path: Path, mes
         "--run: found 'later'",
         "--env: found 'NAME'",
         "--env: found '1=2'",
-        "--env: AWS_REGION is Lambda's own",
+        "--env: AWS_REGION is reserved by Lambda",
         "none.eml cannot be read: No such file",
         "empty.eml is empty",
         "--mail-from: found 'me'",
@@ -290,7 +290,7 @@ def test_every_wrong_argument_is_told_before_anything_starts(tmp_path: Path, mes
     ("handler", "said"),
     [
         ("handler", "allowed is MODULE.FUNCTION"),
-        ("other.handler", "needs other.py in"),
+        ("other.handler", "needs other.py, which"),
         ("app.missing", "has no 'missing'"),
     ],
 )
@@ -303,7 +303,7 @@ def test_a_handler_that_is_not_there(tmp_path: Path, message: Path, handler: str
 def test_a_folder_that_is_not_there(tmp_path: Path, message: Path) -> None:
     result = run(tmp_path / "nowhere", "--handler", "app.handler", "--message", message)
     assert result.exit_code == 2
-    assert "nowhere, which is not there" in result.stderr
+    assert "nowhere, which does not exist" in result.stderr
 
 
 @pytest.mark.parametrize(

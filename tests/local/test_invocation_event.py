@@ -7,7 +7,6 @@ import pytest
 from workmail_flow.limits import MAX_EVENT_BYTES
 from workmail_flow.vocabulary import FlowDirection
 from workmail_local.invocation_event import build_event, encode_event
-from workmail_local.message_head import MessageHead
 
 MESSAGE = b"From: Ann <ann@example.org>\r\nTo: bob@example.com\r\nSubject: Hello\r\n\r\nHi\r\n"
 ID = "00000000-0000-4000-8000-000000000000"
@@ -83,35 +82,3 @@ def test_a_message_id_of_another_form_is_refused(message_id: str) -> None:
             message_id=message_id,
             invocation_id="i",
         )
-
-
-@pytest.mark.parametrize(
-    ("head", "subject"),
-    [
-        (b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= =?utf-8?q?_Ann?=\r\n", "Gr\u00fc\u00dfe Ann"),
-        (b"subject: folded\r\n over lines\r\n", "folded over lines"),
-        (b"Subject: one\r\nSubject: two\r\n", "one"),
-        (b"Subject: =?nope?q?x?=\r\n", "=?nope?q?x?="),
-        (b"Subject: Gr\xc3\xbc\xc3\x9fe\r\n", "Gr\u00fc\u00dfe"),
-        (b"Subject: bad \xff byte\n", "bad \ufffd byte"),
-        (b"X: y\r\n\r\nSubject: in the body\r\n", ""),
-        (b"X-Subject: other\r\n Subject: folded into it\r\n", ""),
-        (b"Subject:\r\n", ""),
-        (b"", ""),
-    ],
-)
-def test_subjects_of_real_mail(head: bytes, subject: str) -> None:
-    assert MessageHead.parse(head).subject == subject
-
-
-@pytest.mark.parametrize(
-    ("head", "address"),
-    [
-        (b"From: =?utf-8?q?Ann=2C?= B <ann@example.org>\r\n", "ann@example.org"),
-        (b'From: "Lee, Ann"\r\n <ann@example.org>, bob@example.org\r\n', "ann@example.org"),
-        (b"From: undisclosed\r\n", ""),
-        (b"From:\r\n", ""),
-    ],
-)
-def test_from_addresses_of_real_mail(head: bytes, address: str) -> None:
-    assert MessageHead.parse(head).from_ == address

@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 if TYPE_CHECKING:
-    from workmail_local.trial.trials import Envelope, Trial, TriedHandler
+    from workmail_local.mail.envelope import Envelope
+    from workmail_local.trial.handler_trials import Trial, TriedHandler
 
-_RESERVED = re.compile(
+DEFAULT_RECIPIENT: Final = "recipient@example.com"
+"""For a message whose header names no recipient."""
+
+_RESERVED: Final = re.compile(
     r"_HANDLER|_X_AMZN_TRACE_ID|AWS_(DEFAULT_)?REGION|AWS_EXECUTION_ENV|AWS_LAMBDA_.*|AWS_(ACCESS_KEY|ACCESS_KEY_ID"
     r"|SECRET_ACCESS_KEY|SESSION_TOKEN)|LAMBDA_(TASK_ROOT|RUNTIME_DIR)"
 )
-_LOG_INDENT = "    | "
+_LOG_INDENT: Final = "    | "
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +42,33 @@ def try_handler(
     folder: Annotated[Path, typer.Argument(help="Folder that holds the handler.", metavar="FOLDER")],
     *,
     handler: Annotated[str, typer.Option(help="Module and function, for example app.handler.")],
-    message: Annotated[list[Path], typer.Option(help="A message (RFC 5322); may be repeated.", metavar="FILE")],
+    message: Annotated[list[Path], typer.Option(help="A message file (RFC 5322); may be repeated.", metavar="FILE")],
     direction: Annotated[str, typer.Option(help="inbound or outbound.")] = "inbound",
     run: Annotated[
-        str, typer.Option(help="synchronous (the reply decides) or asynchronous (it is ignored, R10).")
+        str, typer.Option(help="synchronous (the reply decides) or asynchronous (the reply is ignored, R10).")
     ] = "synchronous",
     mail_from: Annotated[
         str | None,
-        typer.Option(help="Envelope sender; Return-Path or From without it.", metavar="ADDRESS"),
+        typer.Option(
+            help="Envelope sender, <> for that of a bounce. Default: Return-Path, else Sender, else From.",
+            metavar="ADDRESS",
+        ),
     ] = None,
     rcpt: Annotated[
         list[str] | None,
-        typer.Option(help="Envelope recipient, may be repeated; To, Cc and Bcc without it.", metavar="ADDRESS"),
+        typer.Option(help="Envelope recipient; may be repeated. Default: To, Cc and Bcc.", metavar="ADDRESS"),
     ] = None,
     env: Annotated[
-        list[str] | None, typer.Option(help="A variable of the function, may be repeated.", metavar="NAME=VALUE")
+        list[str] | None, typer.Option(help="A variable of the function; may be repeated.", metavar="NAME=VALUE")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write each resulting message to, under its file's name.")
+        Path | None, typer.Option(help="Folder for the resulting messages, each under its file's name.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")] = False,
 ) -> None:
-    """Run a handler folder on messages and show what WorkMail would make of it.
+    """Run a handler folder on messages and show what WorkMail would do.
 
-    Exit status 0: every invocation succeeded; 1: one failed, or its reply is not valid; 2: wrong arguments.
+    Exit status 0: every invocation succeeded. 1: an invocation failed or its reply is not valid. 2: wrong arguments.
     """
     _require_local_extra()
     problems: list[str] = []
@@ -82,7 +89,7 @@ def try_handler(
 async def _run(tried: TriedHandler, messages: list[_Message], *, out: Path | None, as_json: bool) -> bool:
     """Try each message in turn; return whether any failed."""
     from workmail_local.functions.unpacked_code import CodeError
-    from workmail_local.trial.trials import HandlerTrials
+    from workmail_local.trial.handler_trials import HandlerTrials
 
     failed = False
     documents: list[dict[str, Any]] = []
@@ -96,7 +103,7 @@ async def _run(tried: TriedHandler, messages: list[_Message], *, out: Path | Non
                     path = str(written) if written else None
                     documents.append({"message": str(message.path), **trial.to_json(), "written": path})
                 else:
-                    typer.echo(_told(trial, message.path, written))
+                    typer.echo(_report(trial, message.path, written))
     except CodeError as error:
         typer.echo(str(error), err=True)
         failed = True
@@ -107,11 +114,11 @@ async def _run(tried: TriedHandler, messages: list[_Message], *, out: Path | Non
 
 def _require_local_extra() -> None:
     try:
-        import_module("workmail_local.trial.trials")
+        import_module("workmail_local.trial.handler_trials")
     except ModuleNotFoundError as missing:
         if (missing.name or "").startswith("workmail"):
             raise
-        text = f"running handlers needs packages that a plain install leaves out (no module named {missing.name!r})"
+        text = f"running handlers needs packages that a plain install does not have (no module named {missing.name!r})"
         typer.echo(f"{text}: pip install 'workmail-constructs[local]'", err=True)
         raise typer.Exit(1) from missing
 
@@ -124,7 +131,7 @@ def _tried(
 ) -> TriedHandler | None:
     from workmail_flow.vocabulary import FlowDirection
     from workmail_local.trial.handler_name import handler_problem
-    from workmail_local.trial.trials import TriedHandler
+    from workmail_local.trial.handler_trials import TriedHandler
 
     if problem := handler_problem(folder, handler):
         problems.append(problem)
@@ -147,20 +154,21 @@ def _tried(
 def _variable(problems: list[str], entry: str) -> tuple[str, str]:
     name, equals, value = entry.partition("=")
     if not equals or not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
-        problems.append(f"--env: found {entry!r}; allowed is NAME=VALUE, its name of letters, digits and _")
+        problems.append(f"--env: found {entry!r}; allowed is NAME=VALUE with a name of letters, digits and _")
     elif _RESERVED.fullmatch(name):
-        problems.append(f"--env: {name} is Lambda's own; a function cannot set it")
+        problems.append(f"--env: {name} is reserved by Lambda; a function cannot set it")
     return name, value
 
 
 def _messages(problems: list[str], paths: list[Path], mail_from: str | None, recipients: list[str]) -> list[_Message]:
     from workmail_flow.address import address_problem
-    from workmail_local.trial.trials import Envelope
+    from workmail_local.mail.envelope import NULL_REVERSE_PATH, envelope_of
 
-    given = [*(("--mail-from", mail_from) for _ in range(1) if mail_from), *(("--rcpt", one) for one in recipients)]
-    for option, address in given:
-        if problem := address_problem(address or ""):
-            problems.append(f"{option}: found {address!r}; {problem}; allowed is mailbox@domain")
+    if mail_from not in (None, "", NULL_REVERSE_PATH) and (problem := address_problem(mail_from)):
+        problems.append(f"--mail-from: found {mail_from!r}; {problem}; allowed are mailbox@domain and <>")
+    for recipient in recipients:
+        if problem := address_problem(recipient):
+            problems.append(f"--rcpt: found {recipient!r}; {problem}; allowed is mailbox@domain")
     read = []
     for path in paths:
         try:
@@ -171,7 +179,9 @@ def _messages(problems: list[str], paths: list[Path], mail_from: str | None, rec
         if not content.strip():
             problems.append(f"--message: {path} is empty; allowed is a message (RFC 5322)")
             continue
-        envelope = Envelope.of(content, mail_from=mail_from, recipients=recipients)
+        envelope = envelope_of(content, mail_from=mail_from, recipients=recipients)
+        if not envelope.recipients:
+            envelope = replace(envelope, recipients=(DEFAULT_RECIPIENT,))
         read.append(_Message(path, content, envelope))
     return read
 
@@ -180,7 +190,7 @@ def _out_problems(paths: list[Path], out: Path | None) -> list[str]:
     if out is None:
         return []
     if out.exists() and not out.is_dir():
-        return [f"--out: found {out}, which is a file; allowed is a folder, made if it is not there"]
+        return [f"--out: found {out}, which is a file; allowed is a folder, which need not exist"]
     problems = []
     names = [path.name for path in paths]
     for name in sorted({name for name in names if names.count(name) > 1}):
@@ -193,7 +203,7 @@ def _out_problems(paths: list[Path], out: Path | None) -> list[str]:
 
 
 def _cache() -> Path:
-    """Return where resolved requirements and unpacked code are kept between runs."""
+    """Return the folder that keeps resolved requirements and unpacked code between runs."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "workmail-constructs" / "try"
 
@@ -206,15 +216,15 @@ def _progress(text: str) -> None:
 
 
 def _write(trial: Trial, path: Path, out: Path) -> Path:
-    """Write the message as it goes on, byte by byte."""
+    """Write the message that goes on, byte for byte."""
     out.mkdir(parents=True, exist_ok=True)
     target = out / path.name
     target.write_bytes(trial.after)
     return target
 
 
-def _told(trial: Trial, path: Path, written: Path | None) -> str:
-    """Return all of one trial, for people."""
+def _report(trial: Trial, path: Path, written: Path | None) -> str:
+    """Return the result of one trial, for people."""
     invocation = trial.invocation
     init = f", cold start {invocation.init_s * 1000:.0f} ms" if invocation.init_s is not None else ""
     lines = [str(path), "  event", *_json_lines(trial.event)]
@@ -236,7 +246,9 @@ def _told(trial: Trial, path: Path, written: Path | None) -> str:
             if one.bounce_message:
                 lines.append(f"    {'':<{width}}  bounce message: {one.bounce_message}")
     else:
-        lines.append("  decisions: none, as the invocation failed: WorkMail retries, then takes the fallback (T2)")
+        lines.append(
+            "  decisions: none, the invocation failed; WorkMail retries it, then takes the fallback action (T2)"
+        )
     for title, found in (("errors", trial.errors), ("findings", trial.findings)):
         if found:
             lines += [f"  {title}", *(f"    {one.path}: {one.message} [{one.code}]" for one in found)]
@@ -251,7 +263,7 @@ def _content_lines(trial: Trial) -> list[str]:
     from workmail_local.mail.message_diff import diff_messages
 
     if trial.late_update:
-        return ["  content: not updated: the mail of an asynchronous rule does not wait, so an update never shows (C4)"]
+        return ["  content: not updated; mail does not wait for an asynchronous rule, so an update has no effect (C4)"]
     if not trial.updated:
         return ["  content: not updated"]
     diff = diff_messages(trial.before, trial.after)

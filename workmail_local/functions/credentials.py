@@ -1,4 +1,4 @@
-"""The made-up credentials a local function signs its calls with, which tell the endpoints who calls."""
+"""The made-up credentials of a local function; the local endpoints recognize the caller by them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ SESSION_TOKEN = "local"  # noqa: S105 - made up; opens nothing
 
 
 def access_key_id(function_arn: str) -> str:
-    """Return the access key id of a function: the same for the same ARN, 20 characters as AWS's are."""
+    """Return the access key id of a function: always the same per ARN, and as long as AWS's, 20 characters."""
     digest = hashlib.sha256(function_arn.encode()).hexdigest()[:11].upper()
     return f"AKIALOCAL{digest}"

@@ -1,4 +1,4 @@
-"""Runs Lambda functions on this machine, one process a concurrent invocation."""
+"""Runs Lambda functions on this machine, one process per concurrent invocation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from workmail_local.functions.function_spec import FunctionSpec
 
 _MEMORY_CHECK_S: Final = 0.05
-"""How often running processes' memory is looked at."""
+"""Seconds between two looks at the memory of busy processes."""
 
 
 class _Pool:
@@ -27,7 +27,7 @@ class _Pool:
         self.spec = spec
         self.code = _code_stamp(spec)
         self.prepared = prepared
-        self.idle: list[Worker] = []  # the last one used is the first one taken
+        self.idle: list[Worker] = []  # the last one used is taken first
         self.retired = False
 
 
@@ -35,14 +35,14 @@ class FunctionHost:
     """Runs functions; an async context manager that leaves no process behind.
 
     Args:
-        work: Folder for unpacked code and the like; may be kept and shared, its parts are named by content.
-        endpoints: Variables that lead the functions' SDK calls here: `AWS_ENDPOINT_URL` and its like.
-        max_concurrency: Invocations at a time; further ones wait. Those nobody waits for any more do not count.
+        work: Folder for unpacked code. It may be kept and shared, as everything in it is named by its content.
+        endpoints: Variables that direct the functions' SDK calls here: `AWS_ENDPOINT_URL` and those like it.
+        max_concurrency: Invocations at a time; more have to wait. One that timed out for its caller does not count.
     """
 
     def __init__(self, *, work: Path, endpoints: Mapping[str, str], max_concurrency: int = 8) -> None:
         self._work = work.absolute()
-        # By address: boto3 puts a bucket's name before a host's name, and no resolver knows bucket.localhost.
+        # boto3 puts a bucket's name in front of a host name, but not of an address; bucket.localhost has no address.
         self._endpoints = {name: url.replace("//localhost:", "//127.0.0.1:") for name, url in endpoints.items()}
         self._max_concurrency = max_concurrency
         self._slots = asyncio.Semaphore(max_concurrency)
@@ -61,16 +61,16 @@ class FunctionHost:
     async def invoke(self, spec: FunctionSpec, event: bytes, *, wait_s: float | None = None) -> Invocation:
         """Invoke a function and wait for its outcome.
 
-        A function whose spec differs from the last one under its ARN starts afresh with the new one.
+        If the spec or the code under an ARN has changed, new processes replace the old ones.
 
         Args:
             spec: The function.
             event: JSON.
-            wait_s: Seconds to wait at most, a cold start included; then the outcome is WAITED_OUT and the function
-                runs on in its process, to the end or its own timeout.
+            wait_s: Seconds to wait at most, including a cold start; without it, as long as it takes. After them the
+                outcome is WAITED_OUT, and the function runs on until it returns or its own timeout ends it.
 
         Raises:
-            CodeError: The function's code cannot be unpacked or made to fit this machine.
+            CodeError: The function's code cannot be unpacked or prepared for this machine.
             ModuleNotFoundError: boto3 or one of its requirements is not installed.
         """
         async with self._slots:
@@ -89,7 +89,7 @@ class FunctionHost:
                 stop.cancel()
 
     async def close(self) -> None:
-        """Kill every process and wait for its end; running invocations end as crashed."""
+        """Kill every process and wait until all have ended; running invocations end as CRASHED."""
         if self._memory_check is not None:
             self._memory_check.cancel()
             self._memory_check = None
@@ -122,7 +122,7 @@ class FunctionHost:
             prepared = await asyncio.shield(pool.prepared)
         except Exception:
             if self._pools.get(pool.spec.arn) is pool:
-                del self._pools[pool.spec.arn]  # the next invocation tries again
+                del self._pools[pool.spec.arn]  # so that the next invocation tries again
             raise
         self._make_room()
         worker = Worker(pool.spec, prepared, guard=self._guard, on_free=self._worker_free, on_end=self._worker_ended)
@@ -130,7 +130,7 @@ class FunctionHost:
         return worker
 
     def _make_room(self) -> None:
-        """End the process that has been idle longest where as many are kept as may run at a time."""
+        """End the process that has been idle longest if there are as many as may run at a time."""
         idle = [pool for pool in self._pools.values() if pool.idle]
         if idle and len(self._busy) + sum(len(pool.idle) for pool in idle) >= self._max_concurrency:
             idle[0].idle[0].kill()
@@ -146,9 +146,9 @@ class FunctionHost:
         pool = self._busy.pop(worker, None) or self._pools.get(worker.spec.arn)
         if pool is not None and worker in pool.idle:
             pool.idle.remove(worker)
-        burial = asyncio.get_running_loop().create_task(worker.wait_ended())
-        self._ending.add(burial)
-        burial.add_done_callback(self._ending.discard)
+        ending = asyncio.get_running_loop().create_task(worker.wait_ended())
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
     def _check_memory(self) -> None:
         for worker in list(self._busy):
@@ -159,7 +159,7 @@ class FunctionHost:
 
 
 def _code_stamp(spec: FunctionSpec) -> tuple[int, int]:
-    """Return what differs when another zip lies in the same place."""
+    """Return what changes when another zip replaces this one."""
     try:
         status = spec.code.stat()
     except OSError:

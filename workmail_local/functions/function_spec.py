@@ -1,9 +1,10 @@
-"""What a function is, as far as running it goes."""
+"""What it takes to run a function: the configuration that a deployment, a trial or a test gives it."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -11,11 +12,11 @@ if TYPE_CHECKING:
 
     from workmail_local.deployment import DeployedFunction
 
-PYTHON_RUNTIME_PREFIX = "python3."
+_PYTHON_RUNTIME: Final = re.compile(r"python3\.[0-9]+")
 
 
 class UnsupportedRuntimeError(Exception):
-    """The function's runtime cannot run here, so there is no outcome to tell."""
+    """The function's runtime cannot run here, so an invocation has no outcome."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,16 +24,19 @@ class FunctionSpec:
     """A function's configuration.
 
     Attributes:
-        arn: What `context.invoked_function_arn` says; functions are told apart by it.
+        arn: Identifies the function; `context.invoked_function_arn` has it.
         runtime: For example `python3.13`.
         handler: For example `app.handler`.
-        code: A zip as deployed, or a folder that is run where it lies.
+        code: The deployed zip, or a folder, which is not copied.
         layers: Zips, unpacked over one another in this order.
         environment: The function's own variables.
-        memory_mb: Resident memory the function may take, MiB; Lambda's default is 128.
-        timeout_s: Seconds one invocation may take; Lambda's default is 3.
+        memory_mb: MiB of resident memory the function may use; Lambda's default is 128.
+        timeout_s: Seconds per invocation; Lambda's default is 3.
         missing_layers: ARNs of layers whose content is not here.
         region: The function's Region.
+
+    Raises:
+        UnsupportedRuntimeError: The runtime is not a Python one.
     """
 
     name: str
@@ -48,18 +52,12 @@ class FunctionSpec:
     region: str = "us-east-1"
 
     def __post_init__(self) -> None:
-        if not self.runtime.startswith(PYTHON_RUNTIME_PREFIX):
+        if not _PYTHON_RUNTIME.fullmatch(self.runtime):
             raise UnsupportedRuntimeError(
                 f"function {self.name}: its runtime is {self.runtime or 'unknown'}; only Python functions deployed "
                 "as a zip (python3.10 and newer) can run here. It was not invoked and has no outcome: "
-                "test it in AWS, or put a Python handler in its place locally"
+                "test it in AWS, or replace it with a Python handler locally"
             )
-
-    @property
-    def python_version(self) -> tuple[int, int]:
-        """Major and minor version of the runtime."""
-        minor = self.runtime.removeprefix(PYTHON_RUNTIME_PREFIX)
-        return 3, int(minor) if minor.isdigit() else 0
 
     @classmethod
     def from_deployed(cls, deployed: DeployedFunction, *, region: str) -> Self:

@@ -1,4 +1,4 @@
-"""The Python interpreters of this machine."""
+"""The Python interpreters of this machine, found by the Lambda runtime they stand for."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-_ASK_VERSION = "import sys; print(sys.version_info[0], sys.version_info[1], sys.implementation.cache_tag)"
-_ASK_LIMIT_S = 10
+_ASK_VERSION: Final = "import sys; print(sys.version_info[0], sys.version_info[1], sys.implementation.cache_tag)"
+_ASK_LIMIT_S: Final = 10
+
+OLDEST_VERSION: Final = (3, 10)
+"""The oldest Python that AWS's runtime client and boto3 support."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,36 +32,40 @@ class Interpreter:
     cache_tag: str
 
     @property
+    def runtime(self) -> str:
+        """The Lambda runtime of this version, for example `python3.13`."""
+        return f"python{self.version[0]}.{self.version[1]}"
+
+    @property
     def is_running(self) -> bool:
-        """Whether it is the very interpreter that runs this code."""
+        """Whether it is the interpreter that runs this code."""
         return self.executable == sys.executable
 
 
-def running_interpreter() -> Interpreter:
-    """Return the interpreter that runs this code."""
-    return Interpreter(sys.executable, sys.version_info[:2], sys.implementation.cache_tag or "")
-
-
 @functools.cache
-def find_interpreter(version: tuple[int, int]) -> Interpreter | None:
-    """Return an interpreter of this version: the running one, then pyenv's, uv's and those on PATH."""
-    if version == sys.version_info[:2]:
-        return running_interpreter()
-    name = f"python{version[0]}.{version[1]}"
-    dotted = f"{version[0]}.{version[1]}"
+def find_interpreter(runtime: str) -> Interpreter:
+    """Return the interpreter that functions of a runtime run under here.
+
+    One of the runtime's version: the running one, pyenv's, uv's or one on PATH. The running one where there is none,
+    or where AWS's runtime client does not support the version.
+    """
+    running = Interpreter(sys.executable, sys.version_info[:2], sys.implementation.cache_tag or "")
+    if runtime == running.runtime:
+        return running
+    version = runtime.removeprefix("python")
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", Path.home() / ".local/share/uv/python"))
     candidates = [
-        *sorted(pyenv.glob(f"{dotted}*/bin/{name}"), reverse=True),
-        *sorted(uv.glob(f"cpython-{dotted}*/bin/{name}"), reverse=True),
-        shutil.which(name),
+        *sorted(pyenv.glob(f"{version}*/bin/{runtime}"), reverse=True),
+        *sorted(uv.glob(f"cpython-{version}*/bin/{runtime}"), reverse=True),
+        shutil.which(runtime),
     ]
     for candidate in candidates:
-        # A name on PATH may be a shim that starts nothing, hence the question.
+        # A command on PATH may be a shim without a version behind it, hence the question.
         found = _ask(str(candidate)) if candidate else None
-        if found and found.version == version:
+        if found and found.runtime == runtime and found.version >= OLDEST_VERSION:
             return found
-    return None
+    return running
 
 
 def _ask(executable: str) -> Interpreter | None:

@@ -1,4 +1,4 @@
-"""What became of one invocation."""
+"""The result of one invocation."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ class InvocationOutcome(StrEnum):
 
     REPLIED = "REPLIED"
     FUNCTION_ERROR = "FUNCTION_ERROR"
-    """The handler raised, or returned what cannot be encoded as JSON."""
+    """The handler raised, or returned a value that JSON cannot encode."""
     INIT_ERROR = "INIT_ERROR"
-    """The code could not be loaded, or took longer than the 10 s that Lambda gives it."""
+    """The code could not be loaded, or not within the 10 s that Lambda allows."""
     CRASHED = "CRASHED"
     """The process ended while it handled the event."""
     TIMED_OUT = "TIMED_OUT"
-    """The function's own timeout was over; its process was killed."""
+    """The function's own timeout passed; its process was killed."""
     WAITED_OUT = "WAITED_OUT"
     """The caller stopped waiting; the function was left running."""
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
-    """More memory than the function is given; its process was killed."""
+    """The function used more than its memory; its process was killed."""
     RESPONSE_TOO_LARGE = "RESPONSE_TOO_LARGE"
-    """The encoded result passes Lambda's 6 MB."""
+    """The encoded reply is larger than Lambda's 6 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +31,14 @@ class Invocation:
     """One invocation's result.
 
     Attributes:
-        payload: What the function answered, JSON as sent; None unless `outcome` is REPLIED.
-        error_type: As Lambda names it, for example `KeyError` or `Runtime.ImportModuleError`; None on REPLIED.
-        error_message: The function's or Lambda's words; None on REPLIED.
-        stack_trace: The function's own stack, outermost call first; empty where there is none.
-        log: Standard output and standard error of this invocation, in order; a cold start's output first.
-        duration_s: Seconds from the event's dispatch to the outcome, a cold start not counted.
-        init_s: Seconds the cold start took; None if the process was warm.
-        notes: What differs here from the run in AWS, for people; the same for all invocations of a function.
+        payload: The reply, as encoded by the function; None unless `outcome` is REPLIED.
+        error_type: Lambda's name for it, for example `KeyError` or `Runtime.ImportModuleError`; None on REPLIED.
+        error_message: The function's or Lambda's message; None on REPLIED.
+        stack_trace: The function's own stack, outermost call first; empty if there is none.
+        log: Standard output and standard error of this invocation, in order, after those of its cold start.
+        duration_s: Seconds from the event's dispatch to the outcome, without the cold start.
+        init_s: Seconds of the cold start; None if the process was warm.
+        notes: What differs from a run in AWS, for people; the same for all invocations of a function.
     """
 
     outcome: InvocationOutcome

@@ -1,4 +1,4 @@
-"""The variables a function's process starts with: its own and Lambda's, nothing of the developer's shell."""
+"""The environment variables of a function's process: its own and Lambda's, none of the developer's shell."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def lambda_environment(
     python_path: Sequence[Path],
     layers: Path | None,
 ) -> dict[str, str]:
-    """Return the environment of a function's process, all but the address of its Runtime API.
+    """Return the environment of a function's process, without the address of its Runtime API.
 
     Lambda's reserved names and the endpoints win over the function's own variables.
 
     Args:
         spec: The function.
-        endpoints: `AWS_ENDPOINT_URL` and its like.
+        endpoints: `AWS_ENDPOINT_URL` and the variables like it.
         task_root: The unpacked code.
-        python_path: Where the process imports from, first wins.
+        python_path: The folders that the process imports from, in order.
         layers: The folder that stands for `/opt`; None without layers.
     """
     from_layers = {"LD_LIBRARY_PATH": f"{layers}/lib"} if layers else {}
@@ -40,7 +40,7 @@ def lambda_environment(
         "PATH": os.pathsep.join(["/usr/local/bin", "/usr/bin", "/bin", *([f"{layers}/bin"] if layers else [])]),
         **from_layers,
         **{name: value for name, value in spec.environment.items() if not name.startswith("AWS_ENDPOINT_URL")},
-        # Nobody's home, as there: without it the developer's own would be found through the user database.
+        # Does not exist in Lambda either. Without it Python finds the developer's own in the user database.
         "HOME": "/home/sbx_user1051",
         "PYTHONPATH": os.pathsep.join(map(str, python_path)),
         "LAMBDA_TASK_ROOT": str(task_root),
@@ -59,7 +59,7 @@ def lambda_environment(
         "AWS_ACCESS_KEY_ID": access_key_id(spec.arn),
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "AWS_SESSION_TOKEN": SESSION_TOKEN,
-        # The SDK's other sources of configuration, credentials and addresses.
+        # Keep the SDK from other configuration, credentials and endpoints.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",

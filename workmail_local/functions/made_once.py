@@ -1,4 +1,4 @@
-"""Folders that are made once and then shared by every process that wants the same."""
+"""Folders that are made once and then shared by all processes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def made_once(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """Return the folder; have `fill` make it, in a place beside, if it is not there yet.
+    """Return the folder, filled by `fill` if it does not exist.
 
-    Nobody sees it half made. Where two make it at the same time, the first one's stays.
+    It appears complete or not at all. If two processes make it at the same time, the first one's stays.
     """
     if folder.exists():
         return folder

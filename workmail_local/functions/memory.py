@@ -1,4 +1,4 @@
-"""Resident memory of a process, as the kernel tells it."""
+"""Resident memory of a process, from /proc."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident memory of a process and its descendants now; 0 where there is no /proc, or no such process."""
+    """Return the resident memory of a process and its descendants; 0 without /proc or without such a process."""
     try:
         with open(f"/proc/{pid}/statm", "rb") as statm:
             total = int(statm.read().split()[1]) * _PAGE
@@ -20,7 +20,7 @@ def resident_bytes(pid: int) -> int:
 
 
 def peak_resident_bytes(pid: int) -> int:
-    """The most resident memory the process itself ever had; 0 where there is no /proc, or no such process."""
+    """Return the largest resident memory a process has had so far; 0 without /proc or without such a process."""
     try:
         with open(f"/proc/{pid}/status", "rb") as status:
             for line in status:

@@ -1,7 +1,7 @@
-"""Ends the functions' processes when this process ends without having done so.
+"""Kills the functions' processes if this process ends before they do.
 
-A process of its own that reads which process groups run from a pipe. The pipe closes when its writer ends,
-however that ends, and then whatever still runs is killed.
+A separate process reads from a pipe which process groups run. The pipe closes when this process ends, even if it is
+killed, and the guard then kills the groups that still run.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ import sys
 
 
 class OrphanGuard:
-    """Starts the guarding process on first use."""
+    """Starts the guard process at the first `watch`."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
     def watch(self, process_group: int) -> None:
-        """Kill this group if we end before `forget`."""
-        self._tell(f"+{process_group}\n")
+        """Kill this process group if we end before `forget`."""
+        self._send(f"+{process_group}\n")
 
     def forget(self, process_group: int) -> None:
-        """The group has ended."""
-        self._tell(f"-{process_group}\n")
+        """Stop watching a group that has ended."""
+        self._send(f"-{process_group}\n")
 
     def close(self) -> None:
-        """End the guarding process; it kills what it still watches."""
+        """End the guard process; it kills the groups it still watches."""
         if self._process is not None:
             self._process.communicate()
             self._process = None
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", __file__],
                 stdin=subprocess.PIPE,
                 start_new_session=True,  # an interrupt from the terminal reaches us, not the guard
             )
-        assert self._process.stdin is not None  # noqa: S101 - asked for above
+        assert self._process.stdin is not None  # noqa: S101 - opened above
         with contextlib.suppress(BrokenPipeError):
             os.write(self._process.stdin.fileno(), line.encode())
 

@@ -1,16 +1,16 @@
-"""Everything a process of a function starts from, worked out once a function."""
+"""What every process of a function starts from, worked out once per function."""
 
 from __future__ import annotations
 
 import compileall
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from workmail_local.functions.interpreters import find_interpreter, running_interpreter
+from workmail_flow.packed_code import RECORDED_REQUIREMENTS
+from workmail_local.functions.interpreters import find_interpreter
 from workmail_local.functions.lambda_environment import lambda_environment
 from workmail_local.functions.runtime_folder import compile_packages, runtime_folder
 from workmail_local.functions.unpacked_code import (
-    RECORDED_REQUIREMENTS,
     built_for,
     foreign_modules,
     resolved_for_host,
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from workmail_local.functions.function_spec import FunctionSpec
     from workmail_local.functions.interpreters import Interpreter
 
-OLDEST_CLIENT: Final = (3, 10)
-"""The oldest Python that AWS's runtime client and boto3 still run under."""
-
 
 @dataclass(frozen=True, slots=True)
 class PreparedFunction:
@@ -34,9 +31,9 @@ class PreparedFunction:
 
     Attributes:
         command: The process's arguments.
-        environment: The process's variables, all but the address of its Runtime API.
-        task_root: Its working directory.
-        notes: What differs from the run in AWS.
+        environment: The process's variables, without the address of its Runtime API.
+        task_root: The process's working directory.
+        notes: What differs from a run in AWS.
     """
 
     command: tuple[str, ...]
@@ -49,18 +46,15 @@ def prepare(spec: FunctionSpec, *, work: Path, endpoints: Mapping[str, str]) -> 
     """Unpack the code and its layers, and choose the interpreter. Blocks: call it in a thread.
 
     Raises:
-        CodeError: The code cannot be unpacked, or its packages not resolved for this machine.
+        CodeError: The code cannot be unpacked, or its packages cannot be resolved for this machine.
         ModuleNotFoundError: boto3 or one of its requirements is not installed.
     """
     notes = []
-    wanted = spec.python_version
-    found = find_interpreter(wanted) if wanted >= OLDEST_CLIENT else None
-    interpreter = found or running_interpreter()
-    if found is None:
-        version = f"{interpreter.version[0]}.{interpreter.version[1]}"
-        notes.append(f"runtime {spec.runtime}: no such interpreter that can be used here; Python {version} ran it")
+    interpreter = find_interpreter(spec.runtime)
+    if interpreter.runtime != spec.runtime:
+        notes.append(f"runtime {spec.runtime}: no such interpreter can be used here; {interpreter.runtime} ran it")
     if spec.code.is_dir():
-        task_root = spec.code  # written on this machine, for this machine
+        task_root = spec.code  # made for this machine
     else:
         task_root = unpacked([spec.code], work=work)
         if foreign := foreign_modules(task_root, interpreter):
@@ -71,7 +65,7 @@ def prepare(spec: FunctionSpec, *, work: Path, endpoints: Mapping[str, str]) -> 
         notes.append(f"a layer's compiled modules do not load here ({foreign[0]})")
     notes += [f"layer {arn} is not deployed here: the function ran without it" for arn in spec.missing_layers]
     runtime = runtime_folder(work, interpreter)
-    site_packages = f"python/lib/python{interpreter.version[0]}.{interpreter.version[1]}/site-packages"
+    site_packages = f"python/lib/{interpreter.runtime}/site-packages"
     from_layers = [layers / site_packages, layers / "python"] if layers else []
     byte_code = _byte_code_options(spec, interpreter, work=work, runtime=runtime, layers=layers)
     return PreparedFunction(
@@ -93,7 +87,7 @@ def _made_to_fit(task_root: Path, foreign: Sequence[str], interpreter: Interpret
     others = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
     what = f"compiled packages built for {built_for(task_root)} do not load here ({foreign[0]}{others})"
     if not (task_root / RECORDED_REQUIREMENTS).exists():
-        return task_root, f"{what}, and no {RECORDED_REQUIREMENTS} tells what to resolve instead"
+        return task_root, f"{what}, and no {RECORDED_REQUIREMENTS} says what to resolve instead"
     fitting = resolved_for_host(task_root, interpreter=interpreter, work=work)
     return fitting, f"{what}: resolved again for this machine from the recorded requirements"
 
@@ -101,12 +95,12 @@ def _made_to_fit(task_root: Path, foreign: Sequence[str], interpreter: Interpret
 def _byte_code_options(
     spec: FunctionSpec, interpreter: Interpreter, *, work: Path, runtime: Path, layers: Path | None
 ) -> tuple[str, ...]:
-    """Return the options that keep byte code out of the user's folder and out of this installation."""
+    """Return the options that keep byte code out of the user's folder and of this installation."""
     if not interpreter.is_running:
         return "-X", f"pycache_prefix={work / 'pycache'}"
     if not spec.code.is_dir():
         return ()
-    # As -B would have each start compile them again.
+    # With -B, each start would compile them again.
     compile_packages(runtime)
     if layers:
         compileall.compile_dir(layers, quiet=2)

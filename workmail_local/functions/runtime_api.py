@@ -1,7 +1,7 @@
-"""Lambda's Runtime API for one process: hands out events, takes results.
+"""Lambda's Runtime API for one process: hands out events and takes results.
 
-The hot path of every invocation, hence a bare `asyncio.Protocol`: one write for head and body, TCP_NODELAY (asyncio
-sets it), and no more of HTTP than the runtime clients speak: HTTP/1.1 with Content-Length, one request at a time.
+A bare `asyncio.Protocol`, because every invocation passes through it: one write for head and body, TCP_NODELAY (set by
+asyncio), and only the part of HTTP that runtime clients use: HTTP/1.1 with Content-Length, one request at a time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from typing import Final, Protocol
 
 MAX_RESPONSE_BYTES: Final = 6_291_556
-"""The largest result Lambda takes: 6 MB and a little (Lambda quotas, invocation payload)."""
+"""The largest reply Lambda takes, slightly more than 6 MB (Lambda quotas, invocation payload)."""
 
 _ROOT: Final = b"/2018-06-01/runtime/"
 _ACCEPTED: Final = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
@@ -20,10 +20,10 @@ _TOO_LARGE: Final = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\
 
 
 class RuntimeEvents(Protocol):
-    """What the Runtime API tells its owner."""
+    """What the Runtime API calls on its owner."""
 
     def ready(self, api: RuntimeApi) -> None:
-        """The client asks for the next event; answer with `api.send_event`, now or later."""
+        """The client waits for the next event: answer with `api.send_event`, now or later."""
 
     def replied(self, payload: bytes) -> None:
         """The handler returned."""
@@ -42,8 +42,8 @@ class RuntimeApi(asyncio.Protocol):
     """One connection of the runtime client.
 
     Args:
-        owner: Told of each request.
-        fixed_head: The header fields of an event that are the same each time, each with its CRLF.
+        owner: Called for each request.
+        fixed_head: The header fields that are the same for all events, each with its CRLF.
     """
 
     __slots__ = ("_buffer", "_fixed_head", "_owner", "_request_id", "_skip", "_transport", "_wanted")
@@ -52,14 +52,14 @@ class RuntimeApi(asyncio.Protocol):
         self._owner = owner
         self._fixed_head = fixed_head
         self._buffer: bytes | bytearray = b""
-        self._wanted = 0  # bytes the request in the buffer is known to need
-        self._skip = 0  # bytes still to come of a body that is refused
+        self._wanted = 0  # bytes the request in the buffer needs, once known
+        self._skip = 0  # bytes still to come of a refused body
         self._request_id = b""
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to write."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what a stream server gives
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server passes one
         self._transport = transport
 
     def send_event(self, event: bytes, *, request_id: str, deadline_ms: int, trace_id: str) -> None:
@@ -73,7 +73,7 @@ class RuntimeApi(asyncio.Protocol):
         self._write(head.encode() + self._fixed_head + b"\r\n" + event)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come; handle each request once it is whole."""
+        """Buffer what arrives; handle each request once it is complete."""
         if self._skip:
             data = self._skip_body(data)
         if self._buffer:
@@ -108,7 +108,7 @@ class RuntimeApi(asyncio.Protocol):
             buffer = self._buffer
 
     def _skip_body(self, data: bytes) -> bytes:
-        """Read past a body that is refused, and refuse it once it has come in full."""
+        """Read past a refused body; answer once all of it has arrived."""
         self._skip -= len(data)
         if self._skip > 0:
             return b""
@@ -140,7 +140,7 @@ class RuntimeApi(asyncio.Protocol):
 
 
 def _content_length(buffer: bytes | bytearray, end: int) -> int | None:
-    """Return the Content-Length in the head that ends at `end`; None if it is missing or no number."""
+    """Return the Content-Length of the head that ends at `end`; None if it is missing or not a number."""
     head = buffer[:end].lower()
     at = head.find(b"\r\ncontent-length:")
     if at < 0:

@@ -1,4 +1,4 @@
-"""What Lambda's Python runtime brings besides the standard library: its client and boto3, and nothing else."""
+"""What Lambda's Python runtime has besides the standard library: its client and boto3."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import compileall
 import functools
 import hashlib
 import importlib.util
+import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workmail_local.functions.interpreters import running_interpreter
 from workmail_local.functions.made_once import made_once
 from workmail_local.functions.unpacked_code import install
 
@@ -29,13 +29,13 @@ _STANDIN: Final = Path(__file__).parent / "runtime_client_standin" / "runtime_cl
 def runtime_folder(work: Path, interpreter: Interpreter) -> Path:
     """Return the folder that stands for `/var/runtime`: links to the packages installed beside this one.
 
-    Linked one by one, so that a function sees these packages and none of the developer's.
+    The packages are linked one by one, so that a function sees these and none of the developer's.
 
     Raises:
         ModuleNotFoundError: boto3 or one of its requirements is not installed.
-        CodeError: The runtime client is not installed and cannot be had.
+        CodeError: The runtime client is not installed and cannot be fetched.
     """
-    packages = [*map(_installed, _BOTO3), *_client(work), _compiled_client(interpreter) or _STANDIN]
+    packages = [*map(installed_package, _BOTO3), *_client(work), _compiled_client(interpreter) or _STANDIN]
     digest = hashlib.sha256("\n".join(map(str, packages)).encode()).hexdigest()
 
     def fill(folder: Path) -> None:
@@ -46,7 +46,7 @@ def runtime_folder(work: Path, interpreter: Interpreter) -> Path:
 
 
 def compile_packages(runtime: Path) -> None:
-    """Compile what a runtime folder links to, where that has not been done: the packages of a new installation."""
+    """Compile the packages that a runtime folder links to, unless a run before did."""
     if not Path(cache_from_source(str(runtime / "botocore" / "session.py"))).exists():
         for package in runtime.iterdir():
             if package.is_dir():
@@ -56,11 +56,11 @@ def compile_packages(runtime: Path) -> None:
 def _client(work: Path) -> list[Path]:
     """Return the packages of the runtime client.
 
-    They are published for Linux only, for the sake of the one compiled module that the stand-in takes the place of:
-    elsewhere the Linux packages are fetched.
+    They are published for Linux only, because of the compiled module that the stand-in replaces. On other platforms
+    the Linux packages are fetched.
     """
     if importlib.util.find_spec(_CLIENT[0]):
-        return [_installed(name) for name in _CLIENT]
+        return [installed_package(name) for name in _CLIENT]
     arguments = ["--python-platform", "x86_64-manylinux_2_28", "--only-binary", ":all:", _CLIENT_REQUIREMENT]
     folder = made_once(
         work / "client",
@@ -72,12 +72,17 @@ def _client(work: Path) -> list[Path]:
 def _compiled_client(interpreter: Interpreter) -> Path | None:
     """Return the compiled module if this interpreter can load it."""
     spec = importlib.util.find_spec(_COMPILED_CLIENT)
-    if spec is None or spec.origin is None or interpreter.cache_tag != running_interpreter().cache_tag:
+    if spec is None or spec.origin is None or interpreter.cache_tag != sys.implementation.cache_tag:
         return None
     return Path(spec.origin) if spec.origin.endswith(tuple(EXTENSION_SUFFIXES)) else None
 
 
-def _installed(name: str) -> Path:
+def installed_package(name: str) -> Path:
+    """Return the folder or file of a package installed beside this one, without importing it.
+
+    Raises:
+        ModuleNotFoundError: It is not installed; the message says what to install.
+    """
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(

@@ -1,4 +1,4 @@
-"""Deployed zips, unpacked once for each content, and made to fit this machine where they do not."""
+"""Deployed zips, unpacked once per content, with packages for another platform resolved again for this machine."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from workmail_flow.packed_code import RECORDED_BUILD, RECORDED_REQUIREMENTS, find_uv
 from workmail_local.functions.made_once import made_once
 
 if TYPE_CHECKING:
@@ -19,22 +20,19 @@ if TYPE_CHECKING:
 
     from workmail_local.functions.interpreters import Interpreter
 
-RECORDED_REQUIREMENTS: Final = ".workmail/requirements.txt"
-"""Where the asset of a handler folder records what was resolved into it."""
-
 _ELF_MACHINES: Final = {0x3E: ("x86_64", "amd64"), 0xB7: ("aarch64", "arm64")}
 _PYTHON_TAG: Final = re.compile(r"\.cpython-(\d+)")
 
 
 class CodeError(Exception):
-    """The function's code cannot be unpacked or made ready."""
+    """The function's code cannot be unpacked or prepared."""
 
 
 def unpacked(zips: Sequence[Path], *, work: Path) -> Path:
-    """Unpack zips over one another into a folder named by their content; at once if it is there already.
+    """Return the folder with these zips unpacked over one another; the same content is unpacked once.
 
     Raises:
-        CodeError: A file is missing, or no zip.
+        CodeError: A file cannot be read, or is not a zip.
     """
     digest = hashlib.sha256()
     for path in zips:
@@ -63,7 +61,7 @@ def _unpack(path: Path, folder: Path) -> None:
 
 
 def foreign_modules(folder: Path, interpreter: Interpreter) -> tuple[str, ...]:
-    """Compiled modules in the folder that this machine or interpreter cannot load, as relative paths."""
+    """Return the compiled modules in the folder that this machine or interpreter cannot load, as relative paths."""
     return tuple(
         str(path.relative_to(folder)) for path in sorted(folder.rglob("*.so")) if not _loads_here(path, interpreter)
     )
@@ -87,10 +85,10 @@ def _machine() -> str:
 
 
 def resolved_for_host(folder: Path, *, interpreter: Interpreter, work: Path) -> Path:
-    """Copy unpacked code with its recorded requirements resolved anew for this machine.
+    """Return a copy of unpacked code with its recorded requirements resolved again for this machine.
 
     Raises:
-        CodeError: The requirements cannot be resolved here; holds what uv said.
+        CodeError: uv is missing or failed; holds its output.
     """
 
     def fill(copy: Path) -> None:
@@ -104,10 +102,10 @@ def install_requirements(requirements: Path, *, interpreter: Interpreter, target
     """Install a requirements file into a folder with uv, for this machine.
 
     Raises:
-        CodeError: uv is missing, or refused; holds what it said.
+        CodeError: uv is missing or failed; holds its output.
     """
     arguments = ["--reinstall", "--python", interpreter.executable, "--requirements", requirements.name]
-    # In the file's own folder, so that relative paths in it mean what they say.
+    # Run in the file's folder, which relative paths in it start from.
     install(arguments, target=target, cwd=requirements.parent, wanted=str(requirements))
 
 
@@ -118,36 +116,24 @@ def install(arguments: Sequence[str], *, target: Path, cwd: Path, wanted: str) -
         arguments: What to install, and for which platform.
         target: The folder.
         cwd: Where uv runs.
-        wanted: What is installed, in words, for the error.
+        wanted: What is installed, for the error message.
 
     Raises:
-        CodeError: uv is missing, or refused; holds what it said.
+        CodeError: uv is missing or failed; holds its output.
     """
-    command = [uv_executable(), "pip", "install", "--quiet", "--target", str(target.absolute()), *arguments]
+    uv = find_uv()
+    if uv is None:
+        raise CodeError(f"{wanted}: uv, which installs it, was not found: pip install 'workmail-constructs[local]'")
+    command = [uv, "pip", "install", "--quiet", "--target", str(target.absolute()), *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
     if result.returncode:
         raise CodeError(f"{wanted}: uv could not install it:\n{result.stderr.strip()}")
 
 
-def uv_executable() -> str:
-    """Return the path of uv: the one installed beside this package, else the one on PATH.
-
-    Raises:
-        CodeError: There is none.
-    """
-    beside = Path(sys.executable).parent / "uv"
-    found = str(beside) if beside.exists() else shutil.which("uv")
-    if not found:
-        raise CodeError(
-            "uv is needed to install requirements and is not there: pip install 'workmail-constructs[local]'"
-        )
-    return found
-
-
 def built_for(folder: Path) -> str:
     """Say what unpacked code was built for, in words; "another platform" where nothing is recorded."""
     try:
-        build = json.loads((folder / ".workmail/build.json").read_text())
+        build = json.loads((folder / RECORDED_BUILD).read_text())
     except (OSError, ValueError):
         return "another platform"
     return f"{build.get('platform', 'another platform')}, Python {build.get('python', 'unknown')}"

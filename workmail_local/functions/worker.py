@@ -23,25 +23,23 @@ if TYPE_CHECKING:
     from workmail_local.functions.prepared_function import PreparedFunction
 
 INIT_LIMIT_S: Final = 10.0
-"""How long Lambda lets the code load."""
+"""Seconds Lambda gives the code to load."""
 
 _PIPE_CHUNK: Final = 65_536
 _MIB: Final = 1024 * 1024
 _LOG_LIMIT: Final = _MIB
-"""What is kept of one invocation's output, bytes; a function that prints without end must not fill our memory."""
+"""Bytes kept of one invocation's output; a function that never stops printing must not fill our memory."""
 _LOG_CUT: Final = b"\n[the rest of this invocation's output was not kept]\n"
 
 _PEAK_WORTH_READING_S: Final = 0.005
-"""A shorter invocation cannot have filled much memory; reading the peak would cost it more than the call itself."""
+"""A shorter invocation cannot have filled much memory, and reading the peak would take longer than it did."""
 
 
 class Worker:
-    """One process: starts, takes one event at a time, and ends for good.
-
-    Implements `RuntimeEvents`. Its outcomes are told through the future that `invoke` returns.
+    """One process of a function: takes one event at a time until it ends. Implements `RuntimeEvents`.
 
     Args:
-        on_free: Called when an invocation is over and the process can take another one.
+        on_free: Called when an invocation is over and the process can take the next.
         on_end: Called once, when the process has ended or is being killed.
     """
 
@@ -60,8 +58,8 @@ class Worker:
         self._on_free = on_free
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._api: RuntimeApi | None = None  # the connection that waits for an event
-        self._pending: bytes | None = None  # an event that came before the client asked for it
+        self._api: RuntimeApi | None = None  # the connection that is waiting for an event
+        self._pending: bytes | None = None  # an event that the client has not asked for yet
         self._result: asyncio.Future[Invocation] | None = None
         self._limit: asyncio.TimerHandle | None = None
         self._server: asyncio.Server | None = None
@@ -76,7 +74,7 @@ class Worker:
         self._init_s: float | None = None
 
     async def start(self) -> None:
-        """Start the process; the first `invoke` waits for its code to load."""
+        """Start the process; the first `invoke` waits until its code is loaded."""
         fixed_head = (
             f"Lambda-Runtime-Invoked-Function-Arn: {self.spec.arn}\r\nContent-Type: application/json\r\n"
         ).encode()
@@ -107,7 +105,7 @@ class Worker:
         self._limit = self._loop.call_later(INIT_LIMIT_S, self._init_timed_out)
 
     def invoke(self, event: bytes) -> asyncio.Future[Invocation]:
-        """Hand the process its next event; it must not have one already."""
+        """Give the process its next event and return its future outcome; one event at a time."""
         self._request_id = str(uuid4())
         self._dispatched_at = 0.0
         self._result = self._loop.create_future()
@@ -118,12 +116,11 @@ class Worker:
         return self._result
 
     def partial(self, outcome: InvocationOutcome, message: str) -> Invocation:
-        """Tell how far the running invocation has come, for a caller who stops waiting."""
-        self._read_output()
-        return self._invocation(outcome, error_type=None, message=message)
+        """Return the running invocation as far as it has come, for a caller who stops waiting."""
+        return self._invocation(outcome, message=message)
 
     def kill(self) -> None:
-        """End the process and everything it started; a running invocation ends as crashed."""
+        """Kill the process and everything it started; a running invocation ends as CRASHED."""
         self._leave()
         self._kill_group()
 
@@ -133,14 +130,14 @@ class Worker:
             await self._ended
 
     def check_memory(self) -> None:
-        """Kill the process if it has more resident memory than the function is given."""
+        """Kill the process if it uses more resident memory than the function has."""
         if self._process is not None and not self._over:
             self._limit_memory(resident_bytes(self._process.pid))
 
-    # What the Runtime API tells.
+    # RuntimeEvents
 
     def ready(self, api: RuntimeApi) -> None:
-        """The code is loaded, or the last event is done with."""
+        """The code is loaded, or the last event is done."""
         self._api = api
         if not self._initialised:
             self._initialised = True
@@ -152,7 +149,6 @@ class Worker:
 
     def replied(self, payload: bytes) -> None:
         """The handler returned."""
-        self._read_output()
         lasted = time.perf_counter() - self._dispatched_at
         if lasted > _PEAK_WORTH_READING_S and self._process is not None:
             self._limit_memory(peak_resident_bytes(self._process.pid))
@@ -160,28 +156,25 @@ class Worker:
 
     def failed(self, error: bytes) -> None:
         """The handler raised."""
-        self._read_output()
         self._fail_with(InvocationOutcome.FUNCTION_ERROR, error)
 
     def failed_init(self, error: bytes) -> None:
         """The handler could not be loaded."""
-        self._read_output()
         self.kill()
         self._fail_with(InvocationOutcome.INIT_ERROR, error)
 
     def replied_too_large(self, size: int) -> None:
-        """The handler returned more than Lambda passes on."""
-        self._read_output()
+        """The handler returned more than Lambda takes."""
         message = (
             f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
         )
         self.kill()
         self._finish(InvocationOutcome.RESPONSE_TOO_LARGE, error_type="Function.ResponseSizeTooLarge", message=message)
 
-    # The course of one invocation.
+    # One invocation
 
     def _dispatch(self, event: bytes) -> None:
-        assert self._api is not None  # noqa: S101 - callers look
+        assert self._api is not None  # noqa: S101 - callers check
         api, self._api = self._api, None
         self._dispatched_at = time.perf_counter()
         self._limit = self._loop.call_later(self.spec.timeout_s, self._timed_out)
@@ -194,26 +187,25 @@ class Worker:
         )
 
     def _timed_out(self) -> None:
-        message = f"RequestId: {self._request_id} Error: Task timed out after {self.spec.timeout_s:.2f} seconds"
-        self._read_output()
         self.kill()
-        self._finish(InvocationOutcome.TIMED_OUT, error_type="Sandbox.Timedout", message=message)
+        error = f"Task timed out after {self.spec.timeout_s:.2f} seconds"
+        self._end_with(InvocationOutcome.TIMED_OUT, "Sandbox.Timedout", error)
 
     def _init_timed_out(self) -> None:
-        message = f"RequestId: {self._request_id} Error: Init timed out after {INIT_LIMIT_S:.2f} seconds"
-        self._read_output()
         self.kill()
-        self._finish(InvocationOutcome.INIT_ERROR, error_type="Sandbox.Timedout", message=message)
+        error = f"Init timed out after {INIT_LIMIT_S:.2f} seconds"
+        self._end_with(InvocationOutcome.INIT_ERROR, "Sandbox.Timedout", error)
 
     def _limit_memory(self, resident: int) -> None:
         if resident > self.spec.memory_mb * _MIB:
-            message = (
-                f"RequestId: {self._request_id} Error: Runtime exited with error: signal: killed "
-                f"(memory used: {resident // _MIB} MB of {self.spec.memory_mb} MB)"
-            )
-            self._read_output()
             self.kill()
-            self._finish(InvocationOutcome.OUT_OF_MEMORY, error_type="Runtime.OutOfMemory", message=message)
+            used = f"(memory used: {resident // _MIB} MB of {self.spec.memory_mb} MB)"
+            error = f"Runtime exited with error: signal: killed {used}"
+            self._end_with(InvocationOutcome.OUT_OF_MEMORY, "Runtime.OutOfMemory", error)
+
+    def _end_with(self, outcome: InvocationOutcome, error_type: str, error: str) -> None:
+        """Finish as Lambda reports the end of a process."""
+        self._finish(outcome, error_type=error_type, message=f"RequestId: {self._request_id} Error: {error}")
 
     def _fail_with(self, outcome: InvocationOutcome, error: bytes) -> None:
         try:
@@ -239,7 +231,7 @@ class Worker:
         self._stop_limit()
         result, self._result = self._result, None
         if result is None:
-            return  # decided before, for example by the memory limit
+            return  # it has its outcome, for example by the memory limit
         if not result.done():
             result.set_result(self._invocation(outcome, payload, error_type, message, stack))
         self._log.clear()
@@ -255,6 +247,7 @@ class Worker:
         message: str | None = None,
         stack: tuple[str, ...] = (),
     ) -> Invocation:
+        self._read_output()
         return Invocation(
             outcome=outcome,
             payload=payload,
@@ -273,10 +266,10 @@ class Worker:
             self._limit.cancel()
             self._limit = None
 
-    # The process.
+    # The process
 
     def _read_output(self) -> None:
-        """Take what the process has written so far; all of an invocation's output is there when its result is."""
+        """Read what the process has written so far, which at an invocation's end is all of its output."""
         while self._output >= 0:
             try:
                 data = os.read(self._output, _PIPE_CHUNK)
@@ -312,19 +305,16 @@ class Worker:
         assert self._process is not None and self._server is not None  # noqa: S101, PT018 - `start` set them
         code = await self._process.wait()
         self._read_output()
-        self._kill_group()  # what the process started and left behind
+        self._kill_group()  # what the process started and did not end
         self._guard.forget(self._process.pid)
         self._leave()
         how = f"signal: {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        self._finish(
-            InvocationOutcome.CRASHED if self._initialised else InvocationOutcome.INIT_ERROR,
-            error_type="Runtime.ExitError",
-            message=f"RequestId: {self._request_id} Error: Runtime exited with error: {how}",
-        )
+        outcome = InvocationOutcome.CRASHED if self._initialised else InvocationOutcome.INIT_ERROR
+        self._end_with(outcome, "Runtime.ExitError", f"Runtime exited with error: {how}")
         self._close_output()
         self._server.close()
 
 
 def _readable(log: bytearray) -> str:
-    """Decode output; the runtime client writes its stack traces for CloudWatch, as one line."""
+    """Decode output and undo how the runtime client writes a stack trace for CloudWatch, as one line."""
     return log.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n").replace("\u00a0", " ")

@@ -1,88 +1,111 @@
-"""The envelope of a message that lies in a file: who sends it and who gets it, where nobody says otherwise."""
+"""The envelope of a message that lies in a file: who sends it and who gets it, unless the caller says so."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
-from email import policy
-from email.parser import BytesHeaderParser
-from email.utils import getaddresses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from workmail_flow.address import address_key, domain_key
+from workmail_flow.address import address_key, address_problem, domain_key
+from workmail_local.address_list import addresses
+from workmail_local.message_head import header_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-DEFAULT_SENDER = "sender@sender.example"
+DEFAULT_SENDER: Final = "sender@sender.example"
+"""For a message whose header names no sender."""
+
+NULL_REVERSE_PATH: Final = "<>"
+"""How a person writes the sender of a bounce, which is "" in an envelope (RFC 5321 section 4.5.5)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """Who sends and who gets a message.
 
-    Args:
-        notes: What was assumed, for people.
+    Attributes:
+        mail_from: "" is the null reverse-path.
+        recipients: Each address once; empty if the header names none.
+        notes: What differs from the message's header, for people.
     """
 
     mail_from: str
     recipients: tuple[str, ...]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def envelope_of(
     content: bytes,
     *,
-    direction: str,
-    domains: Sequence[str],
     mail_from: str | None = None,
     recipients: Sequence[str] = (),
+    direction: str = "inbound",
+    domains: Sequence[str] = (),
 ) -> Envelope:
-    """Return the envelope of a message from what is given, else from its headers.
+    """Return the envelope of a message: what is given, and the rest from its header.
+
+    The sender is that of Return-Path, where the last mail server recorded the envelope it got (RFC 5321 section 4.4).
+    Without it, it is Sender, who submitted the message, and then the first author in From (RFC 5322 section 3.6.2).
+    The recipients are those of To, Cc and Bcc.
 
     A message from anywhere can be sent: inbound its recipients, outbound its sender, become addresses of the
-    organization's first domain where none of them is the organization's already (E4).
+    organization's first domain if none of them is the organization's already (E4).
 
     Args:
         content: The message.
+        mail_from: Envelope sender; "<>" and "" are the null reverse-path.
+        recipients: Envelope recipients.
         direction: `inbound` or `outbound`.
         domains: The organizations'; none means that every address is theirs.
-        mail_from: Envelope sender, as given.
-        recipients: Envelope recipients, as given.
     """
-    headers = BytesHeaderParser(policy=policy.compat32).parsebytes(content)
-    own = {domain_key(domain) for domain in domains}
+    fields: defaultdict[str, list[str]] = defaultdict(list)
+    for name, value in header_fields(content, "return-path", "sender", "from", "to", "cc", "bcc"):
+        fields[name].append(value.decode("utf-8", "surrogateescape"))
     notes: list[str] = []
-    sender = mail_from
-    if sender is None:
-        named = _addresses(headers.get_all("From", []))
-        sender = named[0] if named else DEFAULT_SENDER
-        if direction == "outbound" and own and not _is_own(sender, own):
-            sender = _moved(sender, domains[0])
-            notes.append("its From is no address of the organization; sent as the same mailbox of its first domain")
-    found = tuple(recipients)
-    if not found:
-        found = _addresses(str(value) for name in ("To", "Cc", "Bcc") for value in headers.get_all(name, []))
-        if direction == "inbound" and own:
-            inside = tuple(one for one in found if _is_own(one, own))
-            if found and not inside:
+    if mail_from is None:
+        mail_from = _sender(fields)
+        if direction == "outbound" and domains and not _inside((mail_from,), domains):
+            notes.append(
+                "its sender is not an address of the organization; sent as the same mailbox of its first domain"
+            )
+            mail_from = _moved(mail_from or DEFAULT_SENDER, domains[0])
+    elif mail_from == NULL_REVERSE_PATH:
+        mail_from = ""
+    if not recipients:
+        recipients = found = _addresses([*fields["to"], *fields["cc"], *fields["bcc"]])
+        if direction == "inbound" and domains:
+            recipients = _inside(found, domains)
+            if found and not recipients:
                 notes.append(
                     "no recipient is an address of the organization; sent to the same mailboxes of its first domain"
                 )
-                inside = tuple({address_key(one): one for one in (_moved(one, domains[0]) for one in found)}.values())
-            elif len(inside) < len(found):
-                notes.append(f"{len(found) - len(inside)} recipients are not the organization's and get nothing (E4)")
-            found = inside
-    return Envelope(sender, found, tuple(notes))
+                recipients = _unique(_moved(one, domains[0]) for one in found)
+            elif len(recipients) < len(found):
+                notes.append(
+                    f"{len(found) - len(recipients)} recipients are not the organization's and get nothing (E4)"
+                )
+    return Envelope(mail_from=mail_from, recipients=tuple(recipients), notes=tuple(notes))
 
 
-def _addresses(values: Iterable[object]) -> tuple[str, ...]:
-    fields = [str(value) for value in values]
-    addresses = [address for _, address in getaddresses(fields) if "@" in address]
-    return tuple({address_key(address): address for address in addresses}.values())
+def _sender(fields: Mapping[str, list[str]]) -> str:
+    if fields["return-path"][:1] == [NULL_REVERSE_PATH]:
+        return ""
+    return next(iter(_addresses([*fields["return-path"], *fields["sender"], *fields["from"]])), DEFAULT_SENDER)
 
 
-def _is_own(address: str, own: set[str]) -> bool:
-    return domain_key(address.rpartition("@")[2]) in own
+def _addresses(values: Iterable[str]) -> tuple[str, ...]:
+    found = (address for value in values for address in addresses(value))
+    return _unique(address for address in found if not address_problem(address))
+
+
+def _unique(found: Iterable[str]) -> tuple[str, ...]:
+    return tuple({address_key(address): address for address in found}.values())
+
+
+def _inside(found: Iterable[str], domains: Iterable[str]) -> tuple[str, ...]:
+    own = {domain_key(domain) for domain in domains}
+    return tuple(address for address in found if domain_key(address.rpartition("@")[2]) in own)
 
 
 def _moved(address: str, domain: str) -> str:

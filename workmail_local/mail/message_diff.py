@@ -1,4 +1,4 @@
-"""What changed between two versions of a message, for people: decoded text, binary parts by their hash."""
+"""The difference between two versions of a message, for people: decoded text, and hashes of binary parts."""
 
 from __future__ import annotations
 
@@ -7,31 +7,42 @@ import hashlib
 from email import message_from_bytes
 from typing import TYPE_CHECKING, Final, cast
 
-from workmail_local.message_head import decode_encoded_words
+from workmail_local.encoded_words import decode_encoded_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from email.message import Message
 
 _LONGEST_TEXT: Final = 256 * 1024
-"""Bytes of a text part that is shown line by line; comparing longer ones takes longer than anyone reads."""
+"""Bytes of a text part that is compared line by line; longer ones take too long and nobody reads them."""
+
+
+_MOST_LINES: Final = 10_000
+"""Lines of a message that are compared; comparing can take quadratic time."""
 
 
 def diff_messages(before: bytes, after: bytes) -> str:
-    """Return a unified diff of two versions of a message; "" if their bytes are the same."""
+    """Return a unified diff of two versions of a message; "" if their bytes are equal.
+
+    For more than 10,000 lines, or parts nested too deep to be read, it gives the sizes alone.
+    """
     if before == after:
         return ""
+    sizes = f"{len(before):,} bytes before, {len(after):,} bytes after"
+    try:
+        old, new = _rendered(before), _rendered(after)
+    except RecursionError:
+        return f"changed, with parts nested too deep to compare: {sizes}"
+    if max(len(old), len(new)) > _MOST_LINES:
+        return f"changed, with too many lines to compare: {sizes}"
     lines = difflib.unified_diff(
-        _rendered(before),
-        _rendered(after),
+        old,
+        new,
         f"before ({len(before):,} bytes)",
         f"after ({len(after):,} bytes)",
         lineterm="",
     )
-    return "\n".join(lines) or (
-        f"headers and bodies read the same; folding or encoding changed: {len(before):,} bytes before, "
-        f"{len(after):,} bytes after"
-    )
+    return "\n".join(lines) or f"headers and bodies read the same; folding or encoding changed: {sizes}"
 
 
 def _rendered(message: bytes) -> list[str]:

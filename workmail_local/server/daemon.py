@@ -235,7 +235,7 @@ class LocalWorkMail:
             work = self.state / "functions"
             deployments = [*load_deployments(self.state)]
             for folder in folders:
-                layer = handler_layer(folder.folder, python_version=folder.python_version, work=work)
+                layer = handler_layer(folder.folder, runtime=folder.runtime, work=work)
                 deployments.append(folder.deployment(region=region, account=account, layers=(layer,)))
             return Deployed.of(deployments, region=region, account=account), folders
 

@@ -1,1 +1,1 @@
-"""One handler tried on messages, without a stack and without keeping anything."""
+"""Runs one handler on messages, without a stack and without keeping any mail."""

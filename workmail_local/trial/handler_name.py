@@ -1,4 +1,4 @@
-"""Whether a folder holds the function that a handler's name says, found without running any of its code."""
+"""Checks that a folder has the function a handler's name stands for, without running its code."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 def handler_problem(folder: Path, handler: str) -> str | None:
-    """Say what is wrong with a handler's name, or return None.
+    """Return what is wrong with a handler's name, or None.
 
-    Code that cannot be parsed, or that imports names with a star, is not judged: running it tells.
+    Code that cannot be parsed, or that imports names with a star, is not judged: running it will show.
 
     Args:
-        folder: The function's code.
+        folder: The handler folder.
         handler: For example `app.handler` or `package/app.handler`.
     """
     if not folder.is_dir():
-        found = "a file" if folder.exists() else "not there"
-        return f"FOLDER: found {folder}, which is {found}; allowed is the folder that holds the handler"
+        found = "is a file" if folder.exists() else "does not exist"
+        return f"FOLDER: found {folder}, which {found}; allowed is the folder that holds the handler"
     module, dot, function = handler.rpartition(".")
     if not (dot and module and function.isidentifier()):
         return f"--handler: found {handler!r}; allowed is MODULE.FUNCTION, for example app.handler"
@@ -31,8 +31,8 @@ def handler_problem(folder: Path, handler: str) -> str | None:
     if file is None:
         there = sorted(found.name for found in folder.glob("*.py"))
         return (
-            f"--handler: {handler!r} needs {candidates[0].relative_to(folder)} in {folder}, which is not there; "
-            f"Python files there: {', '.join(there) or 'none'}"
+            f"--handler: {handler!r} needs {candidates[0].relative_to(folder)}, which {folder} does not have; "
+            f"its Python files are {', '.join(there) or 'none'}"
         )
     try:
         names = set(_bound_names(ast.parse(file.read_bytes()).body))
@@ -41,11 +41,11 @@ def handler_problem(folder: Path, handler: str) -> str | None:
     if "*" in names or function in names:
         return None
     functions = sorted(name for name in names if not name.startswith("_"))
-    return f"--handler: {file} has no {function!r}; it has {', '.join(functions) or 'no names at all'}"
+    return f"--handler: {file} has no {function!r}; it has {', '.join(functions) or 'no names'}"
 
 
 def _bound_names(body: list[ast.stmt]) -> Iterator[str]:
-    """Yield the names that the statements bind in their module; those in branches too, as they may run."""
+    """Yield the names that the statements bind in their module, including those in branches, which may run."""
     for statement in body:
         match statement:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():

@@ -1,4 +1,4 @@
-"""A loopback AWS that costs nothing until somebody calls it, and little while objects are only put."""
+"""A local AWS that starts at the first call that needs it; putting and getting objects does not."""
 
 from __future__ import annotations
 
@@ -18,26 +18,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LARGEST_REQUEST: Final = 64 * 1024 * 1024
-"""Bytes: a message of 40 MB (F16) and room to spare."""
+"""Bytes; a message has 40 MB at most (F16)."""
 
 _HOP_BY_HOP: Final = {"connection", "content-length", "content-encoding", "host", "keep-alive", "transfer-encoding"}
 _OBJECT: Final = re.compile(r"/[^/]+/.+")
 _BEYOND_BYTES: Final = {"if-match", "if-none-match", "x-amz-copy-source", "x-amz-trailer"}
-"""Headers that make a PutObject more than keeping bytes."""
+"""Headers of a PutObject that does more than keep bytes."""
 
 _BUCKET: Final = re.compile(r"/([^/?]+)")
 
 
 class LazyAws:
-    """Listens at once, starts the AWS endpoint when it is needed, and passes requests on to it.
+    """Listens at once, starts the AWS endpoint when a request needs it, and passes requests on to it.
 
-    Putting and reading back whole objects, all that an update of a message needs (C1), is answered without it; once
-    it starts, it is given those objects. A bucket that does not exist is made when it is first used: nothing was
-    deployed that could have made it.
+    It puts and gets whole objects itself, which is all that an update of a message needs (C1). The endpoint receives
+    those objects when it starts. A bucket is made when it is first used, as no deployment can have made it.
 
     Args:
         region: Region of the endpoint.
-        on_start: Told once when the endpoint is about to start.
+        on_start: Called once, when the endpoint is about to start.
     """
 
     def __init__(self, *, region: str, on_start: Callable[[], None]) -> None:
@@ -65,18 +64,18 @@ class LazyAws:
         if self._session is not None:
             await self._session.close()
         if self._starting is not None:
-            with suppress(AwsEndpointError):  # was told to whoever called
+            with suppress(AwsEndpointError):  # the request that started it has reported it
                 endpoint = await self._starting
                 await asyncio.to_thread(endpoint.stop)
 
     @property
     def started(self) -> bool:
-        """Whether the endpoint was needed."""
+        """Whether a request needed the endpoint."""
         return self._starting is not None
 
     async def ready(self) -> None:
-        """Wait until the endpoint answers, starting it if nobody has."""
-        with suppress(AwsEndpointError):  # is told to whoever calls
+        """Start the endpoint unless it has started, and wait until it answers."""
+        with suppress(AwsEndpointError):  # each request reports it
             await self._endpoint()
 
     async def _answer(self, request: web.Request) -> web.Response:
@@ -91,7 +90,7 @@ class LazyAws:
             return web.Response(status=500, text=f"the local AWS does not answer: {error}")
 
     def _answer_object(self, request: web.Request, headers: dict[str, str], body: bytes) -> web.Response | None:
-        """Answer PutObject and GetObject as far as no more is asked than to keep bytes; else return None."""
+        """Answer a PutObject or GetObject that only keeps bytes; return None for other requests."""
         path = request.raw_path.partition("?")[0]
         plain = _OBJECT.fullmatch(request.path) and set(request.query) <= {"x-id"}
         if plain and request.method == "PUT" and not _BEYOND_BYTES.intersection(map(str.lower, headers)):
@@ -106,7 +105,7 @@ class LazyAws:
     async def _use_bucket(
         self, method: str, endpoint: str, path: str, headers: dict[str, str], body: bytes
     ) -> web.Response:
-        """Pass a request on; make its bucket and try again if that is what it lacks."""
+        """Pass a request on; if its bucket does not exist, make it and try again."""
         response = await self._pass_on(method, endpoint + path, headers, body)
         bucket = _BUCKET.match(path)
         if response.status == 404 and bucket and isinstance(response.body, bytes) and b"NoSuchBucket" in response.body:

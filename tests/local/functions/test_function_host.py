@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.local.functions.conftest import make_zip
+from tests.local.functions.conftest import HERE, make_zip
 from workmail_local.functions import FunctionHost, FunctionSpec, InvocationOutcome, UnsupportedRuntimeError
 from workmail_local.functions.credentials import access_key_id
 from workmail_local.functions.interpreters import find_interpreter
@@ -173,7 +173,7 @@ def test_a_folder_runs_where_it_lies_and_gets_no_byte_code(with_host: WithHost, 
     spec = FunctionSpec(
         name="f",
         arn="arn:f",
-        runtime=f"python{sys.version_info[0]}.{sys.version_info[1]}",
+        runtime=HERE,
         handler="app.handler",
         code=folder,
     )
@@ -182,21 +182,20 @@ def test_a_folder_runs_where_it_lies_and_gets_no_byte_code(with_host: WithHost, 
 
 
 OTHERS = [
-    version
-    for version in [(3, 10), (3, 11), (3, 12), (3, 13), (3, 14)]
-    if version != sys.version_info[:2] and find_interpreter(version)
+    runtime
+    for runtime in ("python3.10", "python3.11", "python3.12", "python3.13", "python3.14")
+    if runtime != HERE and find_interpreter(runtime).runtime == runtime
 ]
 
 
 @pytest.mark.skipif(not OTHERS, reason="this machine has one Python only")
 def test_the_interpreter_of_the_functions_runtime_is_used(make_function: MakeFunction, with_host: WithHost) -> None:
-    app = "import sys\ndef handler(event, context): return [sys.version_info[:2], event['word']]"
-    major, minor = OTHERS[-1]
-    spec = make_function(app, runtime=f"python{major}.{minor}", timeout_s=20)
-    assert reply_of(with_host, spec, b'{"word": "gr\\u00fc\\u00df"}') == [[major, minor], "gr\u00fc\u00df"]
+    app = "import sys\ndef handler(event, context): return ['python%d.%d' % sys.version_info[:2], event['word']]"
+    spec = make_function(app, runtime=OTHERS[-1], timeout_s=20)
+    assert reply_of(with_host, spec, b'{"word": "gr\\u00fc\\u00df"}') == [OTHERS[-1], "gr\u00fc\u00df"]
 
 
-def test_the_stand_in_for_the_compiled_client_tells_failures_too(
+def test_the_stand_in_for_the_compiled_client_reports_failures_too(
     make_function: MakeFunction, with_host: WithHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workmail_local.functions.runtime_folder._compiled_client", lambda _: None)
@@ -223,7 +222,7 @@ def test_the_client_is_fetched_where_it_is_not_published_for_the_platform(
     assert reply_of(with_host, make_function("def handler(event, context): return 'hello'")) == "hello"
 
 
-def test_a_runtime_that_is_not_here_is_said_and_the_running_one_used(
+def test_a_runtime_that_is_missing_here_is_noted_and_the_running_one_used(
     make_function: MakeFunction, with_host: WithHost
 ) -> None:
     async def body(host: FunctionHost) -> None:
@@ -234,7 +233,7 @@ def test_a_runtime_that_is_not_here_is_said_and_the_running_one_used(
     with_host(body)
 
 
-@pytest.mark.parametrize("runtime", ["nodejs22.x", "provided.al2023", ""])
+@pytest.mark.parametrize("runtime", ["nodejs22.x", "provided.al2023", "python3.x", ""])
 def test_a_runtime_that_cannot_run_here_is_refused(make_function: MakeFunction, runtime: str) -> None:
     with pytest.raises(UnsupportedRuntimeError, match="only Python functions deployed as a zip"):
         make_function(PID, runtime=runtime)

@@ -1,4 +1,4 @@
-"""Every way an invocation can end, told apart, each with a real process under AWS's runtime client."""
+"""Each way an invocation can end, with a real process under AWS's runtime client."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_reply_comes_with_its_log_and_the_context_lambda_gives(
     ],
     ids=lambda value: value if isinstance(value, InvocationOutcome) else None,
 )
-def test_a_failure_is_told_as_lambda_tells_it_and_the_next_invocation_starts_afresh(
+def test_a_failure_is_reported_as_by_lambda_and_the_next_invocation_starts_afresh(
     make_function: MakeFunction,
     with_host: WithHost,
     app: str,
@@ -160,7 +160,7 @@ def test_code_that_hangs_while_loading_is_given_up(
 
 
 @pytest.mark.fact("T1")
-def test_who_stops_waiting_leaves_the_function_running_and_another_process_takes_the_next(
+def test_a_caller_who_stops_waiting_leaves_the_function_running_and_another_process_takes_the_next(
     make_function: MakeFunction, with_host: WithHost, tmp_path: object
 ) -> None:
     gate = os.path.join(str(tmp_path), "gate")

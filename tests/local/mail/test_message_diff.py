@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from workmail_local.mail.message_diff import diff_messages
 
 HEAD = b"From: a@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMIME-Version: 1.0\r\n"
@@ -18,7 +20,7 @@ def test_headers_and_bodies_are_decoded() -> None:
     assert diff.startswith(f"--- before ({len(before)} bytes)\n+++ after ({len(after)} bytes)\n")
 
 
-def test_binary_parts_are_told_by_size_and_hash() -> None:
+def test_binary_parts_are_shown_by_size_and_hash() -> None:
     def message(content: bytes) -> bytes:
         return (
             HEAD + b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n\r\ntext\r\n--b\r\n'
@@ -31,7 +33,7 @@ def test_binary_parts_are_told_by_size_and_hash() -> None:
     assert "--- part 2 ---" in diff
 
 
-def test_a_change_that_nobody_can_read_is_told_too() -> None:
+def test_a_change_that_nobody_can_read_is_reported_too() -> None:
     diff = diff_messages(HEAD + b"\r\nx", HEAD.replace(b": a@", b":\r\n a@") + b"\r\nx")
     assert diff.startswith("headers and bodies read the same")
 
@@ -40,3 +42,16 @@ def test_broken_messages_are_compared_too() -> None:
     head = b"Content-Type: multipart/mixed; boundary=x\r\nSubject: =?nope?q?\xff?=\r\n\r\n"
     broken = head + b"--x\r\nContent-Type: text/plain; charset=none\r\n\r\n\xff"
     assert "+" in diff_messages(broken, broken + b"more")
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (b"Content-Type: message/rfc822\r\n\r\n" * 2_000, "parts nested too deep"),
+        (HEAD + b"\r\n" + b"x\r\n" * 20_000, "too many lines"),
+    ],
+)
+def test_messages_made_to_hold_the_comparison_up_are_reported_as_changed(message: bytes, reason: str) -> None:
+    diff = diff_messages(message, message + b"more")
+    assert diff.startswith(f"changed, with {reason}")
+    assert diff.endswith(f"{len(message):,} bytes before, {len(message) + 4:,} bytes after")

@@ -1,8 +1,8 @@
-"""Stands in for the compiled `runtime_client` module of awslambdaric, where that one cannot be loaded.
+"""Stands in for the compiled `runtime_client` module of awslambdaric where it cannot be loaded.
 
-The compiled module exists for Linux and one Python version each. This one speaks the same Runtime API through
-the standard library, so that the rest of awslambdaric runs unchanged under any interpreter and on macOS.
-It runs inside the function's process.
+Each compiled module is for Linux and one Python version. This one speaks the same Runtime API through the standard
+library, so that the rest of awslambdaric runs unchanged under any interpreter and on macOS. It runs inside the
+function's process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _user_agent = ""
 
 
 def initialize_client(user_agent: str) -> None:
-    """Remember what the client calls itself."""
+    """Keep the client's user agent for later requests."""
     global _user_agent
     _user_agent = user_agent
 
@@ -43,14 +43,14 @@ def next() -> tuple[bytes, dict[str, str | int | None]]:  # noqa: A001 - the com
 
 
 def post_invocation_result(invoke_id: str, result: bytes, content_type: str, invocation_id: str | None = None) -> None:
-    """Hand back what the handler returned, already encoded."""
+    """Send what the handler returned, already encoded."""
     headers = {"Content-Type": content_type}
     if _call("POST", f"/{invoke_id}/response", result, headers)[0].status != 202:
         raise RuntimeError("Failed to post invocation response")
 
 
 def post_error(invoke_id: str, error: str, xray_fault: str, invocation_id: str | None = None) -> None:
-    """Hand back a failure, already encoded."""
+    """Send a failure, already encoded."""
     headers = {"Content-Type": "application/json", "lambda-runtime-function-xray-error-cause": xray_fault}
     if _call("POST", f"/{invoke_id}/error", error.encode(), headers)[0].status != 202:
         raise RuntimeError("Failed to post invocation error")

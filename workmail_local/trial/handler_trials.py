@@ -1,4 +1,4 @@
-"""One handler folder, tried on messages: as WorkMail would run it, without a stack and without keeping anything."""
+"""Runs one handler folder on messages as WorkMail would, without a stack and without keeping any mail."""
 
 from __future__ import annotations
 
@@ -7,55 +7,46 @@ import re
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from email.errors import MessageError
-from email.parser import BytesHeaderParser
-from email.utils import getaddresses
 from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
-from workmail_flow.address import address_problem
 from workmail_flow.judge_reply import Decision, Finding, judge_reply
 from workmail_flow.limits import SYNCHRONOUS_LIMIT_SECONDS
+from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE, REQUIREMENTS
 from workmail_flow.vocabulary import RuleAction
+from workmail_local.aws.server import DEFAULT_ACCOUNT
 from workmail_local.functions import FunctionHost, FunctionSpec, InvocationOutcome
 from workmail_local.functions.handler_layer import handler_layer
+from workmail_local.handler_folder import DEFAULT_MEMORY_MB, DEFAULT_ORGANIZATION_ID
 from workmail_local.invocation_event import build_event, encode_event
 from workmail_local.mail.message_diff import diff_messages
 from workmail_local.message_flow.service import MessageFlowService, MessageInTransit, S3Objects
 from workmail_local.trial.lazy_aws import LazyAws
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from workmail_flow.vocabulary import FlowDirection
     from workmail_local.functions import Invocation
+    from workmail_local.mail.envelope import Envelope
 
 REGION: Final = "us-east-1"
-ACCOUNT: Final = "123456789012"
-ORGANIZATION_ID: Final = "m-0123456789abcdef0123456789abcdef"
 UPDATES_BUCKET: Final = "workmail-flow-try"
-"""What `WORKMAIL_MESSAGE_BUCKET` says unless the caller says otherwise."""
-
-NO_SENDER: Final = "sender@example.com"
-NO_RECIPIENT: Final = "recipient@example.com"
-"""For messages whose headers name nobody."""
-
-MEMORY_MB: Final = 256
-"""What the constructs give a function by default."""
+"""The default of `MESSAGE_BUCKET_VARIABLE` in the handler's environment."""
 
 _ASYNCHRONOUS_TIMEOUT_S: Final = 60.0
-_IN_CONTENT = frozenset({RuleAction.DROP.value, RuleAction.BOUNCE.value})
+_REACH_NOBODY: Final = {RuleAction.DROP, RuleAction.BOUNCE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriedHandler:
-    """What is tried.
+    """The handler to try, and the rule to try it under.
 
     Attributes:
-        folder: Holds the handler and maybe a `requirements.txt`.
+        folder: Holds the handler, and a `requirements.txt` if it needs other packages.
         handler: For example `app.handler`.
-        direction: Of the rule.
+        direction: The rule's direction.
         synchronous: Whether the mail waits for the reply and the reply decides (R10, T4).
         environment: The function's variables.
     """
@@ -68,38 +59,19 @@ class TriedHandler:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
-    """Who a message comes from and goes to; "" is the null reverse-path."""
-
-    mail_from: str
-    recipients: tuple[str, ...]
-
-    @classmethod
-    def of(cls, message: bytes, *, mail_from: str | None = None, recipients: Sequence[str] = ()) -> Self:
-        """Return the given envelope, completed from the message's own headers.
-
-        The sender is that of Return-Path, else From; the recipients are those of To, Cc and Bcc. Where there is none,
-        an example address stands in.
-        """
-        return cls(
-            mail_from=_sender_of(message) if mail_from is None else mail_from,
-            recipients=tuple(recipients) or tuple(_addresses(message, "To", "Cc", "Bcc")) or (NO_RECIPIENT,),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What came of one message.
+    """The result of one message.
 
     Attributes:
-        event: As the function got it.
-        reply: As decoded from JSON; None if there is none, or it is not JSON.
-        decisions: One for each recipient; empty if the invocation failed.
+        event: The event the function got.
+        reply: The decoded reply; None if there is none, or it is not JSON.
+        decisions: One per recipient; empty if the invocation failed.
         errors: Why the reply is not valid (R8).
-        findings: What its author should mend.
-        before: The message as it came.
-        after: The message as it goes on.
-        late_update: Whether an update was accepted that changes nothing, as the mail did not wait (C4).
+        findings: What the handler's author should fix in a valid reply or an accepted update.
+        before: The message before the invocation.
+        after: The message that goes on.
+        updated: Whether the function changed the message that goes on.
+        late_update: Whether an update was accepted but changes nothing, as the mail did not wait (C4).
     """
 
     event: dict[str, Any]
@@ -115,16 +87,16 @@ class Trial:
 
     @property
     def ok(self) -> bool:
-        """Whether the invocation succeeded: the function answered, and in time, with a valid reply."""
+        """Whether the function answered in time and with a valid reply."""
         return self.invocation.outcome is InvocationOutcome.REPLIED and not self.errors
 
     @property
     def reaches_nobody(self) -> bool:
-        """Whether every recipient's decision is to drop or bounce."""
-        return bool(self.decisions) and all(one.action.value in _IN_CONTENT for one in self.decisions)
+        """Whether every recipient's copy is dropped or bounced."""
+        return bool(self.decisions) and {one.action for one in self.decisions} <= _REACH_NOBODY
 
     def to_json(self) -> dict[str, Any]:
-        """Return the documented form for machines."""
+        """Return the documented JSON form (docs/try.md)."""
         invocation = self.invocation
         error = {"type": invocation.error_type or "", "message": invocation.error_message or ""}
         return {
@@ -163,12 +135,12 @@ class Trial:
 
 
 class HandlerTrials:
-    """Runs a handler folder on one message after another; an async context manager.
+    """Runs a handler on one message after another, in one warm process; an async context manager.
 
     Args:
-        tried: The folder and how it is run.
-        work: Folder for what is worth keeping between runs: resolved requirements, unpacked code.
-        progress: Told what takes a moment.
+        tried: The handler.
+        work: Folder that keeps resolved requirements and unpacked code between runs.
+        progress: Called with a line of text before each slow step.
     """
 
     def __init__(self, tried: TriedHandler, *, work: Path, progress: Callable[[str], None]) -> None:
@@ -180,16 +152,16 @@ class HandlerTrials:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Prepare the folder.
+        """Resolve the handler's requirements and start what it may call.
 
         Raises:
             CodeError: Its requirements cannot be resolved.
         """
         tried = self._tried
-        version = sys.version_info[:2]
-        if (tried.folder / "requirements.txt").is_file():
-            self._progress("looking at requirements.txt; new requirements are resolved once")
-        layer = handler_layer(tried.folder, python_version=version, work=self._work)
+        runtime = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        if (tried.folder / REQUIREMENTS).is_file():
+            self._progress(f"looking at {REQUIREMENTS}; new requirements are resolved once")
+        layer = handler_layer(tried.folder, runtime=runtime, work=self._work)
         aws = self._aws = await self._stack.enter_async_context(
             LazyAws(region=REGION, on_start=lambda: self._progress("the handler calls AWS: starting it on loopback"))
         )
@@ -202,15 +174,16 @@ class HandlerTrials:
         self._stack.push_async_callback(content.close)
         endpoints = {"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_WORKMAILMESSAGEFLOW": content_url}
         self._host = await self._stack.enter_async_context(FunctionHost(work=self._work, endpoints=endpoints))
+        name = _function_name(tried.folder)
         self._spec = FunctionSpec(
-            name=_function_name(tried.folder),
-            arn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{_function_name(tried.folder)}",
-            runtime=f"python{version[0]}.{version[1]}",
+            name=name,
+            arn=f"arn:aws:lambda:{REGION}:{DEFAULT_ACCOUNT}:function:{name}",
+            runtime=runtime,
             handler=tried.handler,
             code=tried.folder.absolute(),
             layers=(layer,),
-            environment={"WORKMAIL_MESSAGE_BUCKET": UPDATES_BUCKET, **tried.environment},
-            memory_mb=MEMORY_MB,
+            environment={MESSAGE_BUCKET_VARIABLE: UPDATES_BUCKET, **tried.environment},
+            memory_mb=DEFAULT_MEMORY_MB,
             timeout_s=SYNCHRONOUS_LIMIT_SECONDS if tried.synchronous else _ASYNCHRONOUS_TIMEOUT_S,
             region=REGION,
         )
@@ -220,7 +193,7 @@ class HandlerTrials:
         await self._stack.aclose()
 
     async def run(self, message: bytes, envelope: Envelope) -> Trial:
-        """Invoke the handler for one message and judge what it answers."""
+        """Invoke the handler for one message and judge its reply."""
         tried = self._tried
         message_id = str(uuid4())
         event = build_event(
@@ -253,9 +226,7 @@ class HandlerTrials:
         self._take(message, event)
         invocation = await self._host.invoke(self._spec, encode_event(event))
         if invocation.outcome is InvocationOutcome.TIMED_OUT and self._aws.started and not had_aws:
-            self._progress(
-                "the handler timed out while the local AWS was starting: invoked again, as WorkMail does (T2)"
-            )
+            self._progress("the handler timed out while the local AWS started: invoked again, as WorkMail does (T2)")
             await self._aws.ready()
             self._take(message, event)
             invocation = await self._host.invoke(self._spec, encode_event(event))
@@ -293,7 +264,7 @@ class HandlerTrials:
 
 
 class _MessageInHand:
-    """The one message that is tried, as the message flow service sees it (a `ContentStore`)."""
+    """The message that is being tried, as a `ContentStore` of the message flow service."""
 
     def __init__(self) -> None:
         self._original = b""
@@ -306,7 +277,7 @@ class _MessageInHand:
 
     def take(self, message: bytes, message_id: str, direction: FlowDirection) -> None:
         self._original = message
-        self._transit = MessageInTransit(message_id, ORGANIZATION_ID, direction, age_s=0.0)
+        self._transit = MessageInTransit(message_id, DEFAULT_ORGANIZATION_ID, direction, age_s=0.0)
         self.updated = None
 
     async def find(self, message_id: str) -> MessageInTransit | None:
@@ -321,7 +292,7 @@ class _MessageInHand:
 
 
 def _decoded(payload: bytes | None) -> tuple[object, str | None]:
-    """Return the decoded reply, and why it could not be decoded."""
+    """Return the decoded reply, and why it cannot be decoded."""
     try:
         return (json.loads(payload) if payload else None), None
     except ValueError as error:
@@ -333,26 +304,5 @@ def _finding_json(finding: Finding) -> dict[str, str]:
 
 
 def _function_name(folder: Path) -> str:
-    """Return a function's name made of the folder's: letters, digits, - and _ are what Lambda takes."""
+    """Turn the folder's name into one that Lambda takes: letters, digits, "-" and "_"."""
     return re.sub(r"[^a-zA-Z0-9-_]+", "-", folder.absolute().name)[:64] or "handler"
-
-
-def _sender_of(message: bytes) -> str:
-    for value in _header_values(message, "Return-Path"):
-        if value.strip() == "<>":
-            return ""
-    return next(iter([*_addresses(message, "Return-Path"), *_addresses(message, "From")]), NO_SENDER)
-
-
-def _addresses(message: bytes, *names: str) -> list[str]:
-    """Return the addresses of these header fields, each once, in order; what is no address is left out."""
-    values = [value for name in names for value in _header_values(message, name)]
-    found = [address for _, address in getaddresses(values) if address and not address_problem(address)]
-    return list(dict.fromkeys(found))
-
-
-def _header_values(message: bytes, name: str) -> list[str]:
-    try:
-        return [str(value) for value in BytesHeaderParser().parsebytes(message).get_all(name, [])]
-    except (MessageError, ValueError):
-        return []
