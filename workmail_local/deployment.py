@@ -13,7 +13,7 @@ from workmail_flow.template import declared_rule_sets
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from workmail_flow.rules import RuleSet
+    from workmail_flow.rule_set import RuleSet
 
 TEMPLATE_NAME = "template.json"
 """The file of a stack's folder that holds the deployed template."""
@@ -105,7 +105,7 @@ def load_deployments(state: Path) -> tuple[Deployment, ...]:
     """Everything deployed, ordered by account, Region and stack name.
 
     Raises:
-        workmail_flow.rules.RuleError: A declared rule is not one WorkMail would take.
+        workmail_flow.rule_problems.RuleError: A declared rule is not one WorkMail would take.
         workmail_flow.template.TemplateError: The rules were declared by another release.
     """
     folders = sorted((state / DEPLOYMENTS_FOLDER).glob(f"*/{SNAPSHOT_NAME}"))

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workmail_flow.rules import FlowRule, RuleSet
+from workmail_flow.flow_rule import FlowRule
+from workmail_flow.rule_set import RuleSet
 from workmail_local.deployment import DeployedFunction, DeployedOrganization, Deployment
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class HandlerFolder:
         """Return what a stack with this function, its rule and least privilege would have deployed.
 
         Raises:
-            workmail_flow.rules.RuleError: The rule is not one WorkMail would take.
+            workmail_flow.rule_problems.RuleError: The rule is not one WorkMail would take.
         """
         arn = self.function_arn(region=region, account=account)
         role_arn = f"arn:aws:iam::{account}:role/{self.name}"

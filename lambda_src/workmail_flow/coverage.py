@@ -13,7 +13,8 @@ from workmail_flow.rule_index import PatternIndex, RuleIndex
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from workmail_flow.rules import FlowRule, RuleSet
+    from workmail_flow.flow_rule import FlowRule
+    from workmail_flow.rule_set import RuleSet
     from workmail_flow.vocabulary import FlowDirection
 
 ANYONE: Final = Pattern.parse("*")

@@ -13,8 +13,8 @@ from workmail_flow.vocabulary import FlowDirection, RuleAction
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from workmail_flow.flow_rule import FlowRule
     from workmail_flow.patterns import Pattern
-    from workmail_flow.rules import FlowRule
 
 
 @dataclass(frozen=True, slots=True)

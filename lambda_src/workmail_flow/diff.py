@@ -11,8 +11,9 @@ from workmail_flow.vocabulary import FlowDirection, RuleAction
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from workmail_flow.flow_rule import FlowRule
     from workmail_flow.patterns import Pattern
-    from workmail_flow.rules import FlowRule, RuleSet
+    from workmail_flow.rule_set import RuleSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from workmail_flow.coverage import Group
+    from workmail_flow.flow_rule import FlowRule
     from workmail_flow.patterns import Pattern
-    from workmail_flow.rules import FlowRule, RuleSet
+    from workmail_flow.rule_set import RuleSet
 
 MAX_SHOWN: Final = 5
 """How many patterns one edge or cell shows; it counts the rest."""

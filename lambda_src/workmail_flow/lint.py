@@ -17,7 +17,8 @@ from workmail_flow.vocabulary import FlowDirection, RuleAction
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from workmail_flow.rules import FlowRule, RuleSet
+    from workmail_flow.flow_rule import FlowRule
+    from workmail_flow.rule_set import RuleSet
 
 QUOTA_NEAR: Final = 0.8
 """The part of a hard quota (F6) from which its use is reported: room enough left to split or merge rules in time."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from workmail_flow.rules import RuleSet
+from workmail_flow.rule_set import RuleSet
 
 METADATA_KEY: Final = "WorkMailEmailFlow"
 METADATA_VERSION: Final = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import assume, given
@@ -16,9 +16,13 @@ from workmail_flow.explain import explain
 from workmail_flow.judge_reply import judge_reply
 from workmail_flow.lint import LintCode, lint
 from workmail_flow.patterns import Pattern, PatternError
-from workmail_flow.rules import FlowRule, RuleError, RuleSet
+from workmail_flow.rule_problems import RuleError
+from workmail_flow.rule_set import RuleSet
 from workmail_flow.runbook import creation_order, runbook
 from workmail_flow.vocabulary import RULE_ACTIONS, FlowDirection, RuleAction
+
+if TYPE_CHECKING:
+    from workmail_flow.flow_rule import FlowRule
 
 # A small world, so that patterns meet.
 mailboxes = st.sampled_from(["a", "b", "A"])

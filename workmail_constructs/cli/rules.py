@@ -16,7 +16,8 @@ from workmail_flow.diff import effect_in_words
 from workmail_flow.explain import explain as explanation
 from workmail_flow.lint import Severity
 from workmail_flow.lint import lint as findings_of
-from workmail_flow.rules import RuleError, RuleSet
+from workmail_flow.rule_problems import RuleError
+from workmail_flow.rule_set import RuleSet
 from workmail_flow.runbook import runbook as steps
 from workmail_flow.template import TemplateError
 from workmail_flow.vocabulary import FlowDirection

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.flow.rule_files import entry, rules
 from workmail_flow.lint import LintCode, LintFinding, Severity, lint
-from workmail_flow.rules import RuleSet
+from workmail_flow.rule_set import RuleSet
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f"

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from tests.unit.flow.rule_files import entry, rules
-from workmail_flow.rules import FlowRule, RuleError, RuleSet
+from workmail_flow.flow_rule import FlowRule
+from workmail_flow.rule_problems import RuleError
+from workmail_flow.rule_set import RuleSet
 from workmail_flow.vocabulary import RULE_ACTIONS, FlowDirection, RuleAction
 
 IN, OUT = FlowDirection.INBOUND, FlowDirection.OUTBOUND
