@@ -20,7 +20,7 @@ else:
 
 @dataclass_transform(frozen_default=True, eq_default=True)
 class Record:
-    """A frozen value whose fields are its class's annotations, in order, with defaults where the class gives them.
+    """A frozen value. Its fields are its class's annotations but `ClassVar`, in order, with the defaults they have.
 
     Records of one class are equal when their fields are. A default is shared by all records: give immutable ones.
     """
@@ -30,7 +30,8 @@ class Record:
     def __init_subclass__(cls) -> None:
         # Under the future import the annotations are strings and stand in the class's own dictionary up to Python 3.14.
         own = cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - inspect is what this module avoids
-        cls._fields = (*cls._fields, *(name for name in own if name not in cls._fields))
+        fields = (name for name, kind in own.items() if name not in cls._fields and not kind.startswith("ClassVar"))
+        cls._fields = (*cls._fields, *fields)
 
     def __init__(self, *values: object, **named: object) -> None:
         fields = self._fields

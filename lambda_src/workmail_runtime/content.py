@@ -12,6 +12,7 @@ from enum import StrEnum
 from zlib import crc32
 
 from workmail_flow.limits import BUCKET_NAME_PATTERN, OBJECT_KEY_PATTERN
+from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE
 from workmail_flow.record import Record
 from workmail_runtime.aws_request import AwsRequest, send
 from workmail_runtime.aws_settings import read_settings
@@ -26,23 +27,36 @@ from workmail_runtime.content_errors import (
     ServiceError,
     UpdateRefusedError,
 )
-from workmail_runtime.event import AsynchronousEvent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import ClassVar, Final, Protocol
 
     from workmail_runtime.aws_request import AwsResponse
     from workmail_runtime.aws_settings import AwsSettings
     from workmail_runtime.edit import MessageEditor
-    from workmail_runtime.event import Event
+    from workmail_runtime.lambda_context import LambdaContext
+
+    class ContentEvent(Protocol):
+        """What content needs of an `Event`, which stands above this module because it fetches content."""
+
+        mail_waits: ClassVar[bool]
+
+        @property
+        def message_id(self) -> str | None:
+            """What fetches the content (E8)."""
+
+        @property
+        def invocation_id(self) -> str | None:
+            """Stays the same over all retries of one event (E7)."""
+
+        @property
+        def context(self) -> LambdaContext | None:
+            """Lambda's context; None outside Lambda."""
 
     Chunk = bytes | bytearray | memoryview
 
 _logger = logging.getLogger("workmail_runtime")
-
-BUCKET_VARIABLE: Final = "WORKMAIL_MESSAGE_BUCKET"
-"""The environment variable that names the bucket WorkMail reads updated messages from; RunLambdaRule sets it."""
 
 # What is left of the invocation when a call is given up, so that the handler can still decide and answer.
 _SPARE_S: Final = 0.5
@@ -100,7 +114,7 @@ class MessageContent(Record):
         raw: The whole MIME message. A message updated before comes with its update (C4).
     """
 
-    event: Event
+    event: ContentEvent
     raw: bytes
 
     def __repr__(self) -> str:
@@ -137,7 +151,7 @@ class MessageContent(Record):
             ServiceError: A call was refused for another reason: see its subclasses.
             ServiceUnreachableError: A call got no usable answer.
         """
-        if isinstance(self.event, AsynchronousEvent):
+        if not self.event.mail_waits:
             message = (
                 "the rule is asynchronous, and an update shows only when a synchronous rule's function makes it (C4): "
                 "make the rule synchronous, or do not put"
@@ -165,10 +179,10 @@ class MessageContent(Record):
     def _location(self, bucket: str | None) -> _Location:
         """Say where the content shall lie for WorkMail to read (C6)."""
         event = self.event
-        bucket = bucket or os.environ.get(BUCKET_VARIABLE)
+        bucket = bucket or os.environ.get(MESSAGE_BUCKET_VARIABLE)
         if not bucket:
             message = (
-                f"there is no bucket to upload to: {BUCKET_VARIABLE} is not set; RunLambdaRule sets it with "
+                f"there is no bucket to upload to: {MESSAGE_BUCKET_VARIABLE} is not set; RunLambdaRule sets it with "
                 "content_access=ContentAccess.UPDATE, or give put() a bucket"
             )
             raise ContentUnavailableError(message)
@@ -186,7 +200,7 @@ class _Location(Record):
     key: str
 
 
-def fetch_content(event: Event) -> MessageContent:
+def fetch_content(event: ContentEvent) -> MessageContent:
     """Fetch the content of an event's message; `event.fetch_content()` is the same.
 
     Raises:
@@ -212,14 +226,14 @@ def _check(chunks: tuple[Chunk, ...], raw: bytes) -> None:
         raise MessageRejectedError("MessageRejected", "; ".join(map(str, problems)), status=400, request_id=None)
 
 
-def _message_id(event: Event) -> str:
+def _message_id(event: ContentEvent) -> str:
     if event.message_id is None:
         message = "the event has no messageId, without which no content can be had: it is of an older edition (E2)"
         raise ContentUnavailableError(message)
     return event.message_id
 
 
-def _call_message_flow(method: str, event: Event, body: bytes | None = None) -> AwsResponse:
+def _call_message_flow(method: str, event: ContentEvent, body: bytes | None = None) -> AwsResponse:
     settings = read_settings("WorkMailMessageFlow")
     endpoint = settings.endpoint_url
     if endpoint is None:
@@ -235,7 +249,7 @@ def _call_message_flow(method: str, event: Event, body: bytes | None = None) -> 
     return _send(request, settings, event)
 
 
-def _upload(chunks: tuple[Chunk, ...], location: _Location, event: Event) -> str | None:
+def _upload(chunks: tuple[Chunk, ...], location: _Location, event: ContentEvent) -> str | None:
     """Upload and return the object's version, if the bucket keeps versions."""
     settings = read_settings("S3")
     if settings.endpoint_url:
@@ -257,7 +271,7 @@ def _upload(chunks: tuple[Chunk, ...], location: _Location, event: Event) -> str
     return None if version == "null" else version
 
 
-def _send(request: AwsRequest, settings: AwsSettings, event: Event) -> AwsResponse:
+def _send(request: AwsRequest, settings: AwsSettings, event: ContentEvent) -> AwsResponse:
     deadline = None
     if event.context is not None:
         deadline = time.monotonic() + event.context.get_remaining_time_in_millis() / 1000 - _SPARE_S

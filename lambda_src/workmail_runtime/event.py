@@ -13,21 +13,10 @@ from workmail_runtime.reply import InboundReply, Reply
 # Not typing.TYPE_CHECKING: a handler loads this module before it answers, and `typing` would be a good part of that.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, ClassVar, Protocol, Self
+    from typing import Any, ClassVar, Self
 
     from workmail_runtime.content import MessageContent
-
-    class LambdaContext(Protocol):
-        """The part of Lambda's context object that the runtime uses."""
-
-        @property
-        def aws_request_id(self) -> str:
-            """The id of this attempt; another one in each retry."""
-            ...
-
-        def get_remaining_time_in_millis(self) -> int:
-            """Tell how many milliseconds are left before Lambda ends the function."""
-            ...
+    from workmail_runtime.lambda_context import LambdaContext
 
 
 class Event(Record):
@@ -60,6 +49,9 @@ class Event(Record):
     summary_version: str | None = None
     raw: dict[str, Any] = {}  # noqa: RUF012 - parse() always gives it; by hand, an event has no raw form
     context: LambdaContext | None = None
+
+    mail_waits: ClassVar[bool] = True
+    """Whether the mail waits for the function; if not, an update of its content never shows (C4, T4)."""
 
     declared_direction: ClassVar[FlowDirection | None] = None
     """The direction that events of this class have, also where the edition does not tell it."""
@@ -113,7 +105,7 @@ class SynchronousEvent(Event):
     @property
     def reply(self) -> Reply:
         """An empty reply to this event, to add actions to; as it is, every recipient gets the fallback action (R5)."""
-        return Reply.to(self)
+        return Reply.to(self.recipients, direction=self.direction, truncated=self.truncated)
 
     @classmethod
     def _of_direction(cls, direction: FlowDirection | None) -> type[Any]:
@@ -130,7 +122,7 @@ class InboundEvent(SynchronousEvent):
     @property
     def reply(self) -> InboundReply:
         """An empty reply to this event, to add actions to; as it is, every recipient gets the fallback action (R5)."""
-        return InboundReply.to(self)
+        return InboundReply.to(self.recipients, direction=self.direction, truncated=self.truncated)
 
 
 class OutboundEvent(SynchronousEvent):
@@ -141,6 +133,8 @@ class OutboundEvent(SynchronousEvent):
 
 class AsynchronousEvent(Event):
     """An event of an asynchronous rule: the mail is delivered meanwhile, and no reply is read (R10, T4)."""
+
+    mail_waits = False
 
 
 _BY_DIRECTION: dict[FlowDirection | None, type[SynchronousEvent]] = {

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol, TypeVar
 
-    from workmail_runtime.event import Event, LambdaContext
+    from workmail_runtime.event import Event
+    from workmail_runtime.lambda_context import LambdaContext
 
     ReplyDict = dict[str, Any]
     """A reply in the service's form (R1)."""

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.utilities.idempotency import BasePersistenceLayer
 
-    from workmail_runtime.event import LambdaContext
     from workmail_runtime.handlers import LambdaHandler
+    from workmail_runtime.lambda_context import LambdaContext
 
 _logger = logging.getLogger("workmail_runtime")
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, ClassVar, Self
 
-    from workmail_runtime.event import Event
-
 
 class _Entry(Record):
     """One unique action of a reply and whom it is for; the named recipients by their address key."""
@@ -56,10 +54,9 @@ class Reply(Record):
     offered: ClassVar[tuple[ReplyAction, ...]] = REPLY_ACTIONS[FlowDirection.OUTBOUND]
 
     @classmethod
-    def to(cls, event: Event) -> Self:
-        """Return an empty reply to an event. Not all recipients of a truncated one are known (E6), so any is taken."""
-        known = None if event.truncated else frozenset(map(address_key, event.recipients))
-        return cls(direction=event.direction, known=known)
+    def to(cls, recipients: Iterable[str], *, direction: FlowDirection | None, truncated: bool) -> Self:
+        """Return an empty reply to an event. A truncated one lacks recipients (E6), so its reply takes any address."""
+        return cls(direction=direction, known=None if truncated else frozenset(map(address_key, recipients)))
 
     def drop(self, recipients: str | Iterable[str]) -> Self:
         """Delete the message for these recipients; nobody is told."""
