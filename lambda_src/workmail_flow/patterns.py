@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from workmail_flow.address import address_key, domain_key
+from workmail_flow.address import MAX_LABEL_CHARACTERS, address_key, domain_key
 from workmail_flow.assumptions import mailbox_key, specificity_of_wildcard
 
 ALLOWED_FORMS: Final = "mailbox@example.com, example.com, *.example.com and *"
@@ -14,7 +14,6 @@ ALLOWED_FORMS: Final = "mailbox@example.com, example.com, *.example.com and *"
 
 MAX_LABELS: Final = 127
 MAX_DOMAIN_CHARACTERS: Final = 253
-MAX_LABEL_CHARACTERS: Final = 63
 """A domain in its ASCII spelling (RFC 1035 section 2.3.4)."""
 
 MAX_MAILBOX_BYTES: Final = 64

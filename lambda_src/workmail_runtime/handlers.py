@@ -123,7 +123,7 @@ def _size(answer: ReplyDict) -> int:
     import json  # the runtime client has it loaded
 
     try:
-        return len(json.dumps(answer, ensure_ascii=False).encode())
+        return len(json.dumps(answer, ensure_ascii=False, allow_nan=False).encode())
     except (TypeError, ValueError, RecursionError) as error:
         message = f"the reply cannot be written as JSON: {type(error).__name__}"
         raise ReplyError(message) from error
