@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from workmail_flow import limits
+from workmail_flow.arns import is_function_arn, is_known_arn
 from workmail_flow.overlaps import Overlaps, overlap
 from workmail_flow.patterns import Pattern, PatternKind
 from workmail_flow.rule_index import RuleIndex, places
@@ -264,7 +265,7 @@ def _of_function(
             "names no function (F13).",
             "Deploy the function and enter its ARN.",
         )
-    elif rule.function.startswith("arn:") and "${" not in rule.function and not _is_function_arn(rule.function):
+    elif is_known_arn(rule.function) and not is_function_arn(rule.function):
         yield finding(
             LintCode.FUNCTION_ARN,
             Severity.ERROR,
@@ -276,19 +277,6 @@ def _of_function(
 
 def _is_broad(pattern: Pattern) -> bool:
     return pattern.kind is PatternKind.ANY or (pattern.kind is PatternKind.WILDCARD_DOMAIN and "." not in pattern.key)
-
-
-def _is_function_arn(arn: str) -> bool:
-    match arn.split(":"):
-        case ["arn", limits.WORKMAIL_PARTITION, "lambda", region, account, "function", name, *qualifier]:
-            return (
-                region in limits.WORKMAIL_REGIONS
-                and len(account) == 12
-                and account.isdecimal()
-                and bool(name)
-                and len(qualifier) <= 1
-            )
-    return False
 
 
 # Findings of rules together

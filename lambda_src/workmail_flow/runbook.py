@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from workmail_flow.arns import is_known_arn
 from workmail_flow.assumptions import specificity_of_rule
 from workmail_flow.limits import END_OF_SUPPORT
 from workmail_flow.overlaps import Overlaps
@@ -107,8 +108,7 @@ def _creation(rule_set: RuleSet, rules: tuple[FlowRule, ...]) -> Iterator[str]:
 
 
 def _before_run_lambda(rule: FlowRule) -> str:
-    function = rule.function
-    if function and function.startswith("arn:") and "${" not in function:
+    if rule.function and is_known_arn(rule.function):
         return "First make sure that the function is deployed and lets WorkMail invoke it."
     return "First deploy the function's stack; only then is the ARN to enter known."
 
@@ -130,7 +130,7 @@ def _fields(rule: FlowRule) -> Iterator[tuple[str, str]]:
 def _function(function: str | None) -> str:
     if function is None:
         return "the ARN of the rule's function, among the outputs of its stack once that is deployed"
-    if function.startswith("arn:") and "${" not in function:
+    if is_known_arn(function):
         return _code(function)
     return f"the ARN found in {_plain(function)}"
 
