@@ -19,7 +19,7 @@ _MAX_NORMALIZED_CHARACTERS: Final = 1_000
 
 
 def address_key(address: str) -> str:
-    """Return what equal addresses share: any text is taken, and text that is no address is compared as it stands.
+    """Return what equal addresses share: it takes any text, and compares text that is not an address as it is.
 
     Mailboxes are compared as `mailbox_key` says, domains as `domain_key` does.
     """
@@ -31,8 +31,8 @@ def domain_key(domain: str) -> str:
     """Return what equal domains share: lower case, every label in its ASCII (A-label) spelling, RFC 5890.
 
     Labels are mapped as UTS #46 does without its transitional step (so `faß.de` is `xn--fa-hia.de`, not `fass.de`);
-    they are not checked against the registries' tables of allowed characters. Any text is taken, and compared as it
-    stands where it is too long for a domain.
+    they are not checked against the registries' tables of allowed characters. It takes any text, and compares text
+    that is too long for a domain as it is.
     """
     if domain.isascii():
         return domain.lower()
@@ -40,7 +40,7 @@ def domain_key(domain: str) -> str:
         return domain
     from unicodedata import normalize  # a shared library that only an IDN needs
 
-    # NFKC turns the other full stops into "."; the ideographic one has to be turned by hand.
+    # NFKC turns the other full stops into "."; this one it leaves.
     text = normalize("NFKC", domain).replace("\u3002", ".")
     # Letter by letter: str.lower() of a whole word would write a capital sigma at its end as a final sigma.
     labels = normalize("NFC", "".join(letter.lower() for letter in text)).split(".")

@@ -1,7 +1,7 @@
 """How we read each fact that no source settles: named once, used by the code, explained in docs/assumptions.md.
 
 The readings are the safest ones we know: where WorkMail turns out to differ, mail is delivered rather than lost, and a
-mistake shows while the rule is tried rather than in somebody's mailbox. A text is the reading as a message gives it; a
+mistake shows while a rule is tried, before it reaches a mailbox. A text is the reading as a message gives it; a
 function or a value is the reading itself.
 """
 
@@ -56,8 +56,8 @@ RESTRICTIVENESS = {
 }
 """F10: most restrictive first. The documented order, but outbound Default, which restricts least, comes last."""
 
-FIRST_OF_EQUALS_WINS = "the one that stands first decides"
-"""F10: of rules of equal specificity and equal action, the one that stands first in the rule set wins."""
+FIRST_OF_EQUALS_WINS = "the first one in the rule set decides"
+"""F10: of rules of equal specificity and equal action, the first one in the rule set wins."""
 
 
 def from_for_rules(from_: str, mail_from: str) -> str:
@@ -66,7 +66,7 @@ def from_for_rules(from_: str, mail_from: str) -> str:
 
 
 def conversation(organization_id: str, rule: str | None) -> tuple[str, str | None]:
-    """E4, F8: the recipients of one message for whom one rule decides are invoked for together, under ids of their own.
+    """E4, F8: the recipients of one message that one rule decides for share one invocation, with its own ids.
 
     Returns:
         What such recipients share.
@@ -89,4 +89,4 @@ REQUIRED_HEADERS = ("from",)
 
 IMMUTABLE_HEADERS = ("bcc", "cc", "date", "from", "message-id", "received", "return-path", "sender", "to")
 """C8: those that say from whom, to whom, when and by which way the message came. Another folding or encoding of the
-same words is no change."""
+same words is not a change."""

@@ -27,11 +27,11 @@ class FlowRule:
         destinations: 1 or more patterns; only `*` for a synchronous Run Lambda rule (F12).
         function: The function's ARN, or words that say where to find it; None while it is not known. Run Lambda only.
         synchronous: Whether mail waits for the function's answer. Run Lambda only, and needed there.
-        fallback: What happens once the rule timeout is over (F13). Synchronous rules only, and needed there.
+        fallback: What happens after the rule timeout (F13). Synchronous rules only, and needed there.
         rule_timeout_minutes: How long failed invocations are retried, 0 to 240; 0 is no retry (F13, T3). Synchronous
             rules only, and needed there.
         smtp_gateway: The name of the organization's gateway. Route to SMTP gateway only.
-        acknowledged: Codes of lint findings that are meant to be, each with the reason.
+        acknowledged: Codes of lint findings to accept, each with the reason.
         reads_content: Whether the function fetches message content; None if that is not known. Run Lambda only.
 
     Raises:
@@ -97,7 +97,7 @@ class FlowRule:
 
     @property
     def effect(self) -> tuple[object, ...]:
-        """What happens to mail that gets the rule: rules of equal effect need not be told apart."""
+        """What happens to mail that gets the rule: two rules of equal effect are interchangeable."""
         return (
             self.action,
             self.function,

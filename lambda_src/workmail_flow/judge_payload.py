@@ -1,4 +1,4 @@
-"""What WorkMail makes of the bytes that a synchronous function returned."""
+"""What WorkMail does with the bytes that a synchronous function returned."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def judge_payload(
 
 
 def decode_payload(payload: bytes) -> tuple[object, Finding | None]:
-    """Return the JSON value that a function returned, or why there is none (R8). Never raises.
+    """Return the JSON value that a function returned, or why they are not JSON (R8). Never raises.
 
     The value can be encoded again, as JSON in UTF-8, without an error.
     """

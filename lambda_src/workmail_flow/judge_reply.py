@@ -1,4 +1,4 @@
-"""What WorkMail makes of a synchronous function's reply: one pure judgement, for runtime and local WorkMail alike."""
+"""What WorkMail does with a synchronous function's reply, for the runtime and the local WorkMail alike."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ MAX_LISTED: Final = 50
 
 
 class Finding(Record):
-    """Something to know about a reply.
+    """An error or a remark about a reply.
 
     Args:
         code: A stable name for this kind of finding, for example `string-boolean`.
         path: Where in the reply, for example `$.actions[0].allRecipients`.
-        message: What was found and what is allowed. Holds no address, so that it may be logged.
+        message: What was found and what is allowed. Holds no address, so it may be logged.
     """
 
     code: str
@@ -42,7 +42,7 @@ class Decision(Record):
     """What happens to one recipient of a message.
 
     Args:
-        recipient: The address, as the event spells it, or as the reply does if it was added.
+        recipient: The address, as the event spells it; if the reply added it, as the reply does.
         action: The reply's action, or the rule's fallback action.
         bounce_message: The text of a bounce, if the reply gave one (R3).
         reason: Which part of the reply decided, and by which fact. Holds no address.
@@ -93,8 +93,8 @@ def judge_reply(
         recipients: The recipients of the message: those of the SMTP conversation (E4), not only the ones the event had
             room for (E6).
         fallback: The rule's fallback action (F13), for recipients that no action covers (R5, R7).
-        organization_domains: The organization's domains, to check added recipients against (R6). If None, an inbound
-            reply that adds a recipient of a domain that no other recipient has gets a finding in place of the check.
+        organization_domains: The organization's domains, to check added recipients against (R6). If None, there
+            is no check, but a finding for each added recipient whose domain no other recipient has.
         size: The reply's size in bytes as it was sent, if known (R8).
     """
     return _Judge(direction, recipients, fallback, organization_domains).judge(reply, size)
@@ -286,7 +286,7 @@ class _Judge:
                 self.errors.add(
                     "not-an-address",
                     f"{path}[{index}]",
-                    f"a recipient must be an address like mailbox@example.com, and {problem} (R1)",
+                    f"a recipient must be an address like mailbox@example.com, but {problem} (R1)",
                 )
             else:
                 read.append(recipient)
@@ -312,7 +312,7 @@ class _Judge:
                 self.findings.add(
                     "unknown-field",
                     path,
-                    f"{_quote(name)} is no field of a reply and does nothing; known here: {', '.join(known)} (R1)",
+                    f"{_quote(name)} is not a field of a reply and does nothing; known here: {', '.join(known)} (R1)",
                 )
 
     # Who gets what: R4, R6, R9, R11
@@ -431,7 +431,7 @@ def _domain(key: str) -> str:
 
 def _quote(word: object) -> str:
     """Show a word only if it can be no address."""
-    return repr(word) if isinstance(word, str) and word.isidentifier() and len(word) <= 40 else "what stands here"
+    return repr(word) if isinstance(word, str) and word.isidentifier() and len(word) <= 40 else "this word"
 
 
 def _kind(value: object) -> str:

@@ -1,6 +1,6 @@
 """Frozen records for the modules a handler loads on every cold start.
 
-`dataclasses` loads `inspect`, `ast` and `dis`, which costs a function more than everything else it imports from here.
+`dataclasses` loads `inspect`, `ast` and `dis`, which costs a function more than all else it imports from here.
 A `Record` subclass reads, prints, compares and type-checks as a frozen dataclass does. Modules that no function loads
 use `dataclasses`.
 """
@@ -28,7 +28,7 @@ class Record:
     _fields: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        # Under the future import the annotations are strings and stand in the class's own dictionary up to Python 3.14.
+        # Under the future import the annotations are strings, and up to Python 3.14 in the class's own dictionary.
         own = cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - inspect is what this module avoids
         fields = (name for name, kind in own.items() if name not in cls._fields and not kind.startswith("ClassVar"))
         cls._fields = (*cls._fields, *fields)

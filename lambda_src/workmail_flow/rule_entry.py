@@ -10,10 +10,10 @@ from workmail_flow.rule_problems import RuleFault, RuleProblem, listed, shown, t
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 
 DEFAULT_FALLBACK: Final = RuleAction.DEFAULT
-"""Of a synchronous rule in a rule file that names none: mail is delivered rather than lost."""
+"""The fallback of a synchronous rule that a rule file gives none: mail is delivered rather than lost."""
 
 DEFAULT_RULE_TIMEOUT_MINUTES: Final = 30
-"""Of a synchronous rule in a rule file that names none: a throttled or just redeployed function recovers within it."""
+"""The rule timeout of a synchronous rule that a rule file gives none: a throttled function recovers within it."""
 
 KEYS: Final = {
     "name": True,
@@ -52,7 +52,7 @@ class _Reader:
                 self._bad("", f"found the unknown key {shown(key)}; a rule has {listed(KEYS)}")
         for key, needed in KEYS.items():
             if needed and key not in entry:
-                self._bad(key, "missing; every rule has one (F1)")
+                self._bad(key, "missing; every rule needs one (F1)")
 
     def read(self) -> dict[str, Any]:
         read: dict[str, Any] = {
@@ -104,7 +104,7 @@ class _Reader:
         patterns = []
         for index, text in enumerate(self._typed(key, list) or ()):
             if not isinstance(text, str):
-                self._bad(f"{key}[{index}]", f"found {shown(text)}; a pattern, a string, is needed")
+                self._bad(f"{key}[{index}]", f"found {shown(text)}; a pattern is needed, as a string")
                 continue
             try:
                 patterns.append(Pattern.parse(text))
@@ -118,5 +118,5 @@ class _Reader:
             if isinstance(reason, str) and reason.strip():
                 acknowledged[code] = reason
             else:
-                self._bad(f"acknowledge.{code}", f"found {shown(reason)}; the reason, a text, is needed")
+                self._bad(f"acknowledge.{code}", f"found {shown(reason)}; the reason is needed, as a string")
         return acknowledged

@@ -27,7 +27,7 @@ class RuleSet:
         """Read a rule file's content, `{"rules": [...]}`.
 
         Raises:
-            RuleError: It is not of the rule file's shape, or WorkMail would not take a rule; every problem is told.
+            RuleError: It does not have the shape of a rule file, or WorkMail would refuse a rule; lists every problem.
         """
         rule_set, problems = cls.read(data)
         if problems:
@@ -36,9 +36,9 @@ class RuleSet:
 
     @classmethod
     def read(cls, data: object) -> tuple[RuleSet, tuple[RuleProblem, ...]]:
-        """Read what can be read of a rule file's content; return it with the problems of all the rest."""
+        """Read the rules of a rule file's content that are valid; return them with the problems of all others."""
         if not isinstance(data, Mapping) or not isinstance(data.get("rules"), list) or len(data) > 1:
-            # Its keys say more than its content, unless they are right.
+            # Wrong keys say more than the values.
             other_keys = isinstance(data, Mapping) and data.keys() - {"rules"}
             found = f"an object with {listed(data)}" if isinstance(data, Mapping) and other_keys else shown(data)
             problem = RuleProblem(
@@ -64,10 +64,10 @@ class RuleSet:
         """Return which rule decides, what it does and why (F4-F11), as the console's Test would (F14).
 
         Args:
-            direction: The way the message travels; rules of the other direction have no say.
+            direction: The way the message travels; rules of the other direction do not count.
             sender: The address of the `Sender` header; None without one.
             from_: The address of the `From` header.
-            recipient: One recipient: each is judged on its own (F8).
+            recipient: One recipient; rules are decided for each on its own (F8).
         """
         return RuleDecision(Inquiry(self.index(direction), sender, from_, recipient))
 

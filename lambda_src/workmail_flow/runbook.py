@@ -1,4 +1,4 @@
-"""What an administrator types in the console to make a rule set real: no API can (L7)."""
+"""What an administrator types in the console to create the rules: there is no API for it (L7)."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ _CREATED: Final = (
     RuleAction.BOUNCE,
     RuleAction.DROP,
 )
-# What can only deliver comes first, what can lose mail last: whatever rule is not there yet, mail that the whole set
-# delivers is neither bounced nor dropped in the meantime (F11).
+# What can only deliver comes first, what can lose mail last: while rules are missing, no mail is bounced or dropped
+# that the whole set delivers (F11).
 
 
 def creation_order(rule_set: RuleSet) -> tuple[FlowRule, ...]:
-    """Return the rules in an order of creation that never leaves mail wrongly bounced or dropped on the way.
+    """Return the rules in an order of creation that never bounces or drops mail by mistake meanwhile.
 
-    Functions may drop mail too, so Run Lambda rules come after what delivers, the more specific before the broader.
-    Removed in the reverse order, the rules are as safe.
+    Functions may drop mail too, so Run Lambda rules come after what delivers. More specific rules come before broader
+    ones. Removal is as safe in the reverse order.
     """
 
     def key(rule: FlowRule) -> tuple[int, int, int]:
@@ -59,7 +59,7 @@ def runbook(rule_set: RuleSet, *, organization_id: str) -> str:
     """Return the console steps, as Markdown.
 
     Args:
-        rule_set: The rules of one organization. Where a rule's function is no ARN it is taken as words that say where
+        rule_set: The rules of one organization. A rule's function that is not an ARN is taken as words that say where
             to find it.
         organization_id: The organization's id, or words that say where to find it.
     """

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("workmail_runtime")
 
 TIMEOUT_S: Final = 60.0
-"""How long to wait for a connection, or for the next byte on it: boto3's own limit."""
+"""How long to wait for a connection, or for its next byte: boto3's own limit."""
 
 MAX_ANSWER_BYTES: Final = MAX_MIME_BYTES + 1024 * 1024
 """The longest answer that is read: a whole message (F16), and a mebibyte for what a service may add to one."""
@@ -108,13 +108,16 @@ def send(request: AwsRequest, settings: AwsSettings, *, deadline: float | None =
             `MAX_ANSWER_BYTES`.
     """
     attempt = 1
+    refusal: ServiceError | None = None
     while True:
         try:
             return _send_by(deadline, request, settings)
         except _TryAgainError as error:
+            refusal = error.refusal or refusal
             wait = random.random() * min(_LONGEST_WAIT_S, error.wait_base_s * 2.0 ** (attempt - 1))  # noqa: S311
             if attempt >= settings.max_attempts or (deadline is not None and time.monotonic() + wait >= deadline):
-                raise error.final(attempt) from error.__cause__
+                # What the service said in an earlier try says more than a last try that was cut off.
+                raise refusal or ServiceUnreachableError(f"{error} (tried {attempt} times)") from error.__cause__
             _logger.info("%s %s: %s; trying again", request.signing_name, request.method, error)
         time.sleep(wait)
         attempt += 1
@@ -129,15 +132,11 @@ class _TryAgainError(Exception):
         # botocore's standard mode: the base of the exponential wait is longer after throttling.
         self.wait_base_s = 1.0 if throttled else 0.05
 
-    def final(self, attempts: int) -> ServiceError | ServiceUnreachableError:
-        """Return what to raise after the last try."""
-        return self.refusal or ServiceUnreachableError(f"{self} (tried {attempts} times)")
-
 
 def _send_by(deadline: float | None, request: AwsRequest, settings: AwsSettings) -> AwsResponse:
     """Send once, in a thread that is left alone at the deadline.
 
-    A timeout of the socket is no deadline: it starts again with each byte. An answer that drips in, head or body, would
+    A timeout of the socket is not enough: it starts again with each byte. An answer that drips in, head or body, would
     hold the handler until Lambda ends it.
     """
     if deadline is None:

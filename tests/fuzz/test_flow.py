@@ -269,7 +269,7 @@ def _parsed(text: str) -> Pattern | None:
         return Pattern.parse(text)
     except PatternError as error:
         message = str(error)
-    assert "is no pattern: " in message
+    assert "is not a pattern: " in message
     assert "allowed are mailbox@example.com" in message
     return None
 

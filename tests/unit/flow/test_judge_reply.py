@@ -348,7 +348,7 @@ def test_unknown_fields_are_reported_and_never_fail() -> None:
         ("unknown-field", "$.actions[0]"),
         ("unknown-field", "$.actions[0].action"),
     ]
-    assert "'allrecipients' is no field" in verdict.findings[1].message
+    assert "'allrecipients' is not a field" in verdict.findings[1].message
     assert "mary@" not in verdict.findings[0].message
 
 

@@ -161,8 +161,8 @@ def test_of_equal_rules_the_first_wins() -> None:
     rule_set = rules(entry("DROP", name="one"), entry("DROP", name="two"))
     decision = rule_set.decide(direction=IN, sender=None, from_="a@x.test", recipient="b@y.test")
     assert decision.rule is rule_set.rules[0]
-    assert "the one that stands first decides (F10)" in decision.reason
-    assert "the one that stands first decides (F10)" in decision.lost[0].reason
+    assert "the first one in the rule set decides (F10)" in decision.reason
+    assert "the first one in the rule set decides (F10)" in decision.lost[0].reason
 
 
 @pytest.mark.fact("F11")
