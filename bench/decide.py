@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from bench._measure import Measure
 from workmail_flow.lint import lint
-from workmail_flow.rules import FlowRule, RuleSet
+from workmail_flow.rule_set import RuleSet
 from workmail_flow.vocabulary import RULE_ACTIONS, FlowDirection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from workmail_flow.flow_rule import FlowRule
 
 SIZES = (10, 100, 1_000)
 QUESTIONS = 200

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workmail_constructs.run import FallbackAction, Run
     from workmail_constructs.run_lambda_rule import RunLambdaRule
     from workmail_constructs.workmail_permission_checks import WorkMailPermissionChecks
-    from workmail_flow.rules import RuleError
+    from workmail_flow.rule_problems import RuleError
     from workmail_flow.vocabulary import FlowDirection
 
 __all__ = [
@@ -44,7 +44,7 @@ _MODULE_OF: Final = {
     "FlowRuleOperatorPolicy": "workmail_constructs.flow_rule_operator_policy",
     "PackingError": "workmail_constructs.assets",
     "RuleCode": "workmail_constructs.rule_code",
-    "RuleError": "workmail_flow.rules",
+    "RuleError": "workmail_flow.rule_problems",
     "Run": "workmail_constructs.run",
     "RunLambdaRule": "workmail_constructs.run_lambda_rule",
     "WorkMailOrganization": "workmail_constructs.organization",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from workmail_flow.rules import RuleSet
+from workmail_flow.rule_set import RuleSet
 from workmail_flow.template import DeclaredRules, TemplateError, declared_rule_sets, spell_intrinsic
 
 if TYPE_CHECKING:

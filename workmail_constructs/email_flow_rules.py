@@ -14,8 +14,9 @@ from constructs import Construct, IConstruct, IValidation
 from workmail_constructs.declared_rules import place_of_output, place_of_value
 from workmail_constructs.problems import ACKNOWLEDGE_PREFIX
 from workmail_constructs.regions import stack_of
+from workmail_flow.flow_rule import FlowRule
 from workmail_flow.lint import Severity, lint
-from workmail_flow.rules import FlowRule, RuleSet
+from workmail_flow.rule_set import RuleSet
 from workmail_flow.runbook import runbook
 from workmail_flow.template import METADATA_KEY, DeclaredRules, rules_metadata, spell_intrinsic
 from workmail_flow.vocabulary import FlowDirection, RuleAction

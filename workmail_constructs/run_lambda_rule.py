@@ -30,8 +30,9 @@ from workmail_constructs.content_access import (
 from workmail_constructs.email_flow_rules import EmailFlowRules
 from workmail_constructs.problems import add_problem, add_warning
 from workmail_constructs.regions import environment_of, guard_place, guard_region, stack_of
+from workmail_flow.flow_rule import FlowRule
 from workmail_flow.limits import SYNCHRONOUS_LIMIT_SECONDS
-from workmail_flow.rules import FlowRule, RuleError
+from workmail_flow.rule_problems import RuleError
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workmail_flow.address import domain_key
-from workmail_flow.rules import RuleSet
+from workmail_flow.rule_set import RuleSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,7 +45,7 @@ class Deployed:
     """Every deployed stack, seen as one.
 
     Raises:
-        workmail_flow.rules.RuleError: Rules of two stacks for one organization do not go together.
+        workmail_flow.rule_problems.RuleError: Rules of two stacks for one organization do not go together.
     """
 
     organizations: Mapping[str, Organization]

@@ -13,7 +13,7 @@ from workmail_flow.template import declared_rule_sets
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from workmail_flow.rules import RuleSet
+    from workmail_flow.rule_set import RuleSet
 
 TEMPLATE_NAME = "template.json"
 """The file of a stack's folder that holds the deployed template."""
@@ -106,7 +106,7 @@ def load_deployments(state: Path) -> tuple[Deployment, ...]:
     """Return every deployed stack, ordered by account, Region and stack name.
 
     Raises:
-        workmail_flow.rules.RuleError: WorkMail would not take a declared rule.
+        workmail_flow.rule_problems.RuleError: WorkMail would not take a declared rule.
         workmail_flow.template.TemplateError: Another release declared the rules.
     """
     folders = sorted((state / DEPLOYMENTS_FOLDER).glob(f"*/{SNAPSHOT_NAME}"))

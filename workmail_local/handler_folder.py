@@ -17,8 +17,9 @@ from workmail_flow.arns import (
     organization_arn,
     workmail_principal,
 )
+from workmail_flow.flow_rule import FlowRule
 from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE
-from workmail_flow.rules import FlowRule, RuleSet
+from workmail_flow.rule_set import RuleSet
 from workmail_local.deployment import DeployedFunction, DeployedOrganization, Deployment
 from workmail_local.whole_file import write_whole_file
 
@@ -128,7 +129,7 @@ class HandlerFolder:
         """Return the deployment of a stack with this function, its rule and least privilege.
 
         Raises:
-            workmail_flow.rules.RuleError: WorkMail would not take the rule.
+            workmail_flow.rule_problems.RuleError: WorkMail would not take the rule.
         """
         arn = self.function_arn(region=region, account=account)
         role_arn = f"arn:aws:iam::{account}:role/{self.name}"

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workmail_flow.rules import FlowRule
+    from workmail_flow.flow_rule import FlowRule
     from workmail_flow.vocabulary import FlowDirection
     from workmail_local.message_head import MessageHead
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workmail_flow.limits import WORKMAIL_PARTITION
+from workmail_flow.limits import WORKMAIL_PARTITION, WORKMAIL_REGIONS
 from workmail_flow.vocabulary import FlowDirection
 
 TYPE_CHECKING = False
@@ -44,3 +44,23 @@ def message_arn(
     context = "" if direction is None else f"/{MESSAGE_CONTEXTS[direction]}"
     messages = f"arn:{WORKMAIL_PARTITION}:workmailmessageflow:{region}:{account}:message/{organization_id}"
     return f"{messages}{context}/{message_id}"
+
+
+def is_known_arn(text: str) -> bool:
+    """Whether text is an ARN in full: neither words nor an ARN with a `${…}` that only the deployment knows."""
+    return text.startswith("arn:") and "${" not in text
+
+
+def is_function_arn(arn: str) -> bool:
+    """Whether an ARN is that of a function, or of its version or alias, in a Region of WorkMail (L1, L2)."""
+    match arn.split(":"):
+        case ["arn", partition, "lambda", region, account, "function", name, *qualifier]:
+            return (
+                partition == WORKMAIL_PARTITION
+                and region in WORKMAIL_REGIONS
+                and len(account) == 12
+                and account.isdecimal()
+                and bool(name)
+                and len(qualifier) <= 1
+            )
+    return False

@@ -1,7 +1,7 @@
-"""What each fact that no source settles is taken to mean: named once, used by the code, told in docs/assumptions.md.
+"""How we read each fact that no source settles: named once, used by the code, explained in docs/assumptions.md.
 
 The readings are the safest ones we know: where WorkMail turns out to differ, mail is delivered rather than lost, and a
-mistake shows while the rule is tried rather than in somebody's mailbox. A text is the reading as a message tells it; a
+mistake shows while a rule is tried, before it reaches a mailbox. A text is the reading as a message gives it; a
 function or a value is the reading itself.
 """
 
@@ -19,6 +19,12 @@ ADDED_OUTSIDER_FAILS = (
     "inbound, only addresses of the organization may be added, so the reply counts as malformed (R6, R8)"
 )
 """R6: an inbound reply that names an address outside the organization which the event does not have."""
+
+NOT_STRICT_JSON_FAILS = "only JSON that every parser reads alike is well formed (R8)"
+"""R8: a reply is malformed unless it is one JSON value by RFC 8259, in UTF-8 and free of what parsers disagree on."""
+
+MAX_REPLY_NESTING = 100
+"""R8: a reply whose objects and lists are nested deeper is malformed; five levels are all that R1 needs."""
 
 
 def unique_action(action: str, bounce_message: str | None) -> tuple[str, str | None]:
@@ -50,8 +56,8 @@ RESTRICTIVENESS = {
 }
 """F10: most restrictive first. The documented order, but outbound Default, which restricts least, comes last."""
 
-FIRST_OF_EQUALS_WINS = "the one that stands first decides"
-"""F10: of rules of equal specificity and equal action, the one that stands first in the rule set wins."""
+FIRST_OF_EQUALS_WINS = "the first one in the rule set decides"
+"""F10: of rules of equal specificity and equal action, the first one in the rule set wins."""
 
 
 def from_for_rules(from_: str, mail_from: str) -> str:
@@ -60,7 +66,7 @@ def from_for_rules(from_: str, mail_from: str) -> str:
 
 
 def conversation(organization_id: str, rule: str | None) -> tuple[str, str | None]:
-    """E4, F8: the recipients of one message for whom one rule decides are invoked for together, under ids of their own.
+    """E4, F8: the recipients of one message that one rule decides for share one invocation, with its own ids.
 
     Returns:
         What such recipients share.
@@ -79,8 +85,8 @@ def retry_delay_s(failed: int, left_s: float) -> float:
 
 
 REQUIRED_HEADERS = ("from",)
-"""C8: without an author no mail system takes a message; a missing Date is mended on arrival by most."""
+"""C8: without an author no mail system takes a message; most add a missing Date on arrival."""
 
 IMMUTABLE_HEADERS = ("bcc", "cc", "date", "from", "message-id", "received", "return-path", "sender", "to")
-"""C8: those that tell from whom, to whom, when and on which way the message came. Another folding or encoding of the
-same words is no change."""
+"""C8: those that say from whom, to whom, when and by which way the message came. Another folding or encoding of the
+same words is not a change."""

@@ -1,4 +1,4 @@
-"""Everyone, divided into groups for whom the same rules match: what `diff` and `explain` walk through."""
+"""All mail, divided into groups for which the same rules match, as `diff` and `explain` need it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from workmail_flow.rule_index import PatternIndex, RuleIndex
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from workmail_flow.rules import FlowRule, RuleSet
+    from workmail_flow.flow_rule import FlowRule
+    from workmail_flow.rule_set import RuleSet
     from workmail_flow.vocabulary import FlowDirection
 
 ANYONE: Final = Pattern.parse("*")
@@ -24,8 +25,8 @@ class Group:
     """Mail for which each of some rule sets decides one way.
 
     Args:
-        senders: Each stands for the addresses that it matches and that no narrower sender pattern of the rules does.
-        destinations: Likewise.
+        senders: Each means the addresses that it matches and that no narrower sender pattern of the rules matches.
+        destinations: As for `senders`.
         rules: The rule that decides in each rule set; None where none matches.
     """
 
@@ -59,7 +60,7 @@ def groups(rule_sets: Sequence[RuleSet], direction: FlowDirection) -> tuple[Grou
 
 
 def _alike(index: PatternIndex, patterns: Iterable[Pattern]) -> list[tuple[str, list[Pattern]]]:
-    """Group patterns that no rule tells apart; return each group with the typical address of one of them."""
+    """Group patterns that the same rules match; return each group with the typical address of one pattern."""
     overlaps = Overlaps(index)
     alike: dict[tuple[tuple[int, int], ...], tuple[str, list[Pattern]]] = {}
     for pattern in dict.fromkeys([*patterns, ANYONE]):

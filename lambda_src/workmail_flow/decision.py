@@ -1,4 +1,4 @@
-"""Which rule decides for one recipient, why, and before which others (F7-F11)."""
+"""Which rule decides for one recipient, and why the other rules that match do not (F7-F11)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from workmail_flow.vocabulary import FlowDirection, RuleAction
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from workmail_flow.flow_rule import FlowRule
     from workmail_flow.patterns import Pattern
-    from workmail_flow.rules import FlowRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class RuleDecision:
         self.action: Final = self.rule.action if self.rule else RuleAction.DEFAULT
         self._inquiry = inquiry
 
-    # Both are told only when asked for: a message's fate is decided far more often than it is explained.
+    # Both are made on demand: a rule is decided far more often than the decision is explained.
 
     @cached_property
     def reason(self) -> str:
@@ -55,7 +55,7 @@ class RuleDecision:
 
 
 class Inquiry:
-    """One question to an index: who decides, and on demand why and before whom."""
+    """One question to an index: which rule decides, and on demand why, and why others do not."""
 
     __slots__ = ("_destinations", "_index", "_recipient", "_stage", "_stages", "_won", "winner")
 

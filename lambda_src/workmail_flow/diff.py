@@ -1,4 +1,4 @@
-"""How two rule sets differ: whose mail is treated otherwise, whatever the rules are called."""
+"""How two rule sets differ: whose mail they treat differently, whatever the names of their rules."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from workmail_flow.vocabulary import FlowDirection, RuleAction
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from workmail_flow.flow_rule import FlowRule
     from workmail_flow.patterns import Pattern
-    from workmail_flow.rules import FlowRule, RuleSet
+    from workmail_flow.rule_set import RuleSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Mail that is treated otherwise.
+    """Mail that two rule sets treat differently.
 
     Args:
-        direction: The way it travels.
-        senders: Patterns, each for the addresses that no narrower sender pattern of either set matches.
-        destinations: Likewise.
-        before: The rule that decided; None if none matched, which is as Default.
-        after: The rule that decides now.
+        direction: Which way it travels.
+        senders: Patterns. Each means the addresses that no narrower sender pattern of either set matches.
+        destinations: As for `senders`.
+        before: The rule that decides in the first set; None if none matches, which has the effect of Default.
+        after: The rule that decides in the second set; None likewise.
     """
 
     direction: FlowDirection
@@ -42,7 +43,7 @@ class Change:
 
 
 def diff(before: RuleSet, after: RuleSet) -> tuple[Change, ...]:
-    """Return whose mail is treated otherwise by `after` than by `before`; nothing if nobody's is."""
+    """Return the mail that `after` treats differently than `before`; nothing if there is none."""
     return tuple(change for direction in FlowDirection for change in _changes(before, after, direction))
 
 

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from workmail_flow.coverage import Group
+    from workmail_flow.flow_rule import FlowRule
     from workmail_flow.patterns import Pattern
-    from workmail_flow.rules import FlowRule, RuleSet
+    from workmail_flow.rule_set import RuleSet
 
 MAX_SHOWN: Final = 5
-"""How many patterns one edge or cell shows; it counts the rest."""
+"""How many patterns one edge or cell shows; the rest are counted."""
 
 
 def explain(rule_set: RuleSet) -> str:
@@ -41,9 +42,9 @@ def _direction(rule_set: RuleSet, direction: FlowDirection) -> Iterator[str]:
             f"| {_action(rule)} |"
         )
     yield ""
-    yield "A pattern stands for the addresses it matches and that no narrower pattern in its column does."
+    yield "A pattern means the addresses that it matches and that no narrower pattern in its column matches."
     if silent := [rule.name for rule in rule_set if rule.direction is direction and not _decides(rule, found)]:
-        yield f"These rules decide for nobody: {', '.join(_escaped(name) for name in silent)}."
+        yield f"These rules never decide: {', '.join(_escaped(name) for name in silent)}."
     yield ""
 
 

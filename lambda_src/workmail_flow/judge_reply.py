@@ -1,4 +1,4 @@
-"""What WorkMail makes of a synchronous function's reply: one pure judgement, for runtime and local WorkMail alike."""
+"""What WorkMail does with a synchronous function's reply, for the runtime and the local WorkMail alike."""
 
 from __future__ import annotations
 
@@ -17,15 +17,20 @@ from workmail_flow.vocabulary import REPLY_ACTIONS, FlowDirection, ReplyAction, 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+    from typing import Final
+
+
+MAX_LISTED: Final = 50
+"""How many errors, and how many findings, a verdict lists; a last one counts the rest."""
 
 
 class Finding(Record):
-    """Something to know about a reply.
+    """An error or a remark about a reply.
 
     Args:
         code: A stable name for this kind of finding, for example `string-boolean`.
         path: Where in the reply, for example `$.actions[0].allRecipients`.
-        message: What was found and what is allowed. Holds no address, so that it may be logged.
+        message: What was found and what is allowed. Holds no address, so it may be logged.
     """
 
     code: str
@@ -37,7 +42,7 @@ class Decision(Record):
     """What happens to one recipient of a message.
 
     Args:
-        recipient: The address, as the event spells it, or as the reply does if it was added.
+        recipient: The address, as the event spells it; if the reply added it, as the reply does.
         action: The reply's action, or the rule's fallback action.
         bounce_message: The text of a bounce, if the reply gave one (R3).
         reason: Which part of the reply decided, and by which fact. Holds no address.
@@ -58,7 +63,7 @@ class Verdict(Record):
         decisions: One for each recipient of the message, in its order, then one for each added recipient. Empty if the
             invocation failed.
         errors: Why the invocation failed (R8); empty if the reply is valid.
-        findings: What the reply's author should mend although it does not fail the invocation.
+        findings: What the reply's author should fix, though it does not fail the invocation.
     """
 
     decisions: tuple[Decision, ...]
@@ -88,11 +93,19 @@ def judge_reply(
         recipients: The recipients of the message: those of the SMTP conversation (E4), not only the ones the event had
             room for (E6).
         fallback: The rule's fallback action (F13), for recipients that no action covers (R5, R7).
-        organization_domains: The organization's domains, to check added recipients against (R6). If None, an inbound
-            reply that adds a recipient of a domain that no other recipient has gets a finding in place of the check.
+        organization_domains: The organization's domains, to check added recipients against (R6). If None, there
+            is no check, but a finding for each added recipient whose domain no other recipient has.
         size: The reply's size in bytes as it was sent, if known (R8).
     """
     return _Judge(direction, recipients, fallback, organization_domains).judge(reply, size)
+
+
+def size_fault(size: int) -> Finding | None:
+    """Return the error of a reply of `size` bytes if that is too large (R8)."""
+    if size <= MAX_REPLY_BYTES:
+        return None
+    message = f"the reply is {size:,} bytes; at most {MAX_REPLY_BYTES:,} are allowed (R8)"
+    return Finding("reply-too-large", "$", message)
 
 
 class _Entry(Record):
@@ -113,6 +126,25 @@ class _Entry(Record):
         return unique_action(self.action, self.bounce_message)
 
 
+class _Findings:
+    """Findings of one kind: the first ones whole, the rest as a count, since a hostile reply may hold thousands."""
+
+    def __init__(self) -> None:
+        self.first: list[Finding] = []
+        self.more = 0
+
+    def add(self, code: str, path: str, message: str) -> None:
+        if len(self.first) < MAX_LISTED:
+            self.first.append(Finding(code, path, message))
+        else:
+            self.more += 1
+
+    def listed(self) -> tuple[Finding, ...]:
+        if not self.more:
+            return tuple(self.first)
+        return *self.first, Finding("not-listed", "$", f"{self.more:,} more are not listed; fix these first")
+
+
 class _Judge:
     def __init__(
         self,
@@ -127,31 +159,23 @@ class _Judge:
         for recipient in recipients:
             self.recipients.setdefault(address_key(recipient), recipient)
         self.organization_domains = organization_domains
-        self.errors: list[Finding] = []
-        self.findings: list[Finding] = []
-
-    def error(self, code: str, path: str, message: str) -> None:
-        self.errors.append(Finding(code, path, message))
-
-    def finding(self, code: str, path: str, message: str) -> None:
-        self.findings.append(Finding(code, path, message))
+        self.errors = _Findings()
+        self.findings = _Findings()
 
     def judge(self, reply: object, size: int | None) -> Verdict:
-        if size is not None and size > MAX_REPLY_BYTES:
-            self.error(
-                "reply-too-large", "$", f"the reply is {size:,} bytes; at most {MAX_REPLY_BYTES:,} are allowed (R8)"
-            )
+        if size is not None and (fault := size_fault(size)):
+            self.errors.add(fault.code, fault.path, fault.message)
         entries = self._read(reply)
         named, rest = self._who_gets_what(entries)
         self._check_added(named)
-        decisions = () if self.errors else tuple(self._decide(entries, named, rest))
-        return Verdict(decisions, tuple(self.errors), tuple(self.findings))
+        decisions = () if self.errors.first else tuple(self._decide(entries, named, rest))
+        return Verdict(decisions, self.errors.listed(), self.findings.listed())
 
     # Reading: R1, R2, R3, R12
 
     def _read(self, reply: object) -> list[_Entry]:
         if not isinstance(reply, dict):
-            self.error(
+            self.errors.add(
                 "not-an-object", "$", f'the reply is {_kind(reply)}; it must be an object like {{"actions": […]}} (R1)'
             )
             return []
@@ -159,7 +183,7 @@ class _Judge:
         actions = reply.get("actions")
         if not isinstance(actions, list | tuple):
             found = _kind(actions) if "actions" in reply else "missing"
-            self.error("no-actions", "$.actions", f"`actions` is {found}; it must be a list (R1)")
+            self.errors.add("no-actions", "$.actions", f"`actions` is {found}; it must be a list (R1)")
             return []
         read = (self._read_entry(index, entry) for index, entry in enumerate(actions))
         return [entry for entry in read if entry]
@@ -167,7 +191,7 @@ class _Judge:
     def _read_entry(self, index: int, entry: object) -> _Entry | None:
         path = f"$.actions[{index}]"
         if not isinstance(entry, dict):
-            self.error(
+            self.errors.add(
                 "wrong-type",
                 path,
                 f'an action is {_kind(entry)}; it must be an object like {{"action": {{"type": …}}}} (R1)',
@@ -179,7 +203,7 @@ class _Judge:
         action = entry.get("action")
         if not isinstance(action, dict):
             found = _kind(action) if "action" in entry else "missing"
-            self.error(
+            self.errors.add(
                 "wrong-type",
                 f"{path}.action",
                 f'`action` is {found}; it must be an object like {{"type": "DEFAULT"}} (R1)',
@@ -191,7 +215,7 @@ class _Judge:
         if kind is None:
             return None
         if not recipients and not all_recipients:
-            self.finding(
+            self.findings.add(
                 "names-nobody", path, "the action has neither `recipients` nor `allRecipients`: it does nothing (R4)"
             )
         return _Entry(index, kind, bounce_message, recipients, all_recipients)
@@ -201,7 +225,7 @@ class _Judge:
         names = ", ".join(allowed)
         kind = action.get("type")
         if not isinstance(kind, str):
-            self.error(
+            self.errors.add(
                 "wrong-type",
                 path,
                 f"`type` is {_kind(kind) if 'type' in action else 'missing'}; it must be one of {names} (R2)",
@@ -209,21 +233,21 @@ class _Judge:
         elif kind in allowed:
             return ReplyAction(kind)
         elif kind in tuple(ReplyAction):
-            self.error(
+            self.errors.add(
                 "action-not-in-direction",
                 path,
                 f"{kind} is not {_DIRECTION[self.direction]}; allowed are {names} (R2): "
                 f"{ACTION_OF_OTHER_DIRECTION_FAILS}",
             )
         else:
-            self.error("unknown-action", path, f"{_quote(kind)} is not an action; allowed are {names} (R2)")
+            self.errors.add("unknown-action", path, f"{_quote(kind)} is not an action; allowed are {names} (R2)")
         return None
 
     def _read_parameters(self, parameters: object, path: str, kind: ReplyAction | None) -> str | None:
         if parameters is None:
             return None
         if not isinstance(parameters, dict):
-            self.error(
+            self.errors.add(
                 "wrong-type",
                 path,
                 f'`parameters` is {_kind(parameters)}; it must be an object like {{"bounceMessage": …}} (R3)',
@@ -231,7 +255,7 @@ class _Judge:
             return None
         if kind is not ReplyAction.BOUNCE:
             if parameters and kind:
-                self.finding(
+                self.findings.add(
                     "parameters-ignored", path, f"`parameters` belong to BOUNCE only and do nothing for {kind} (R3)"
                 )
             return None
@@ -239,7 +263,7 @@ class _Judge:
         message = parameters.get("bounceMessage")
         if message is None or isinstance(message, str):
             return message
-        self.error(
+        self.errors.add(
             "wrong-type", f"{path}.bounceMessage", f"`bounceMessage` is {_kind(message)}; it must be a string (R3)"
         )
         return None
@@ -248,19 +272,21 @@ class _Judge:
         if recipients is None:
             return ()
         if not isinstance(recipients, list | tuple):
-            self.error("wrong-type", path, f"`recipients` is {_kind(recipients)}; it must be a list of addresses (R1)")
+            self.errors.add(
+                "wrong-type", path, f"`recipients` is {_kind(recipients)}; it must be a list of addresses (R1)"
+            )
             return ()
         read = []
         for index, recipient in enumerate(recipients):
             if not isinstance(recipient, str):
-                self.error(
+                self.errors.add(
                     "wrong-type", f"{path}[{index}]", f"a recipient is {_kind(recipient)}; it must be an address (R1)"
                 )
             elif problem := address_problem(recipient):
-                self.error(
+                self.errors.add(
                     "not-an-address",
                     f"{path}[{index}]",
-                    f"a recipient must be an address like mailbox@example.com, and {problem} (R1)",
+                    f"a recipient must be an address like mailbox@example.com, but {problem} (R1)",
                 )
             else:
                 read.append(recipient)
@@ -270,23 +296,23 @@ class _Judge:
         if value is None or isinstance(value, bool):
             return bool(value)
         if isinstance(value, str) and value.lower() in ("true", "false"):
-            self.finding(
+            self.findings.add(
                 "string-boolean",
                 path,
                 f"`allRecipients` is the string {value!r}, understood as a boolean; "
                 f"return {value.lower()} without quotes (R12)",
             )
             return value.lower() == "true"
-        self.error("wrong-type", path, f"`allRecipients` is {_kind(value)}; it must be true or false (R1)")
+        self.errors.add("wrong-type", path, f"`allRecipients` is {_kind(value)}; it must be true or false (R1)")
         return False
 
     def _report_unknown(self, found: dict[object, object], path: str, known: Sequence[str]) -> None:
         for name in found:
             if name not in known:
-                self.finding(
+                self.findings.add(
                     "unknown-field",
                     path,
-                    f"{_quote(name)} is no field of a reply and does nothing; known here: {', '.join(known)} (R1)",
+                    f"{_quote(name)} is not a field of a reply and does nothing; known here: {', '.join(known)} (R1)",
                 )
 
     # Who gets what: R4, R6, R9, R11
@@ -299,7 +325,7 @@ class _Judge:
             for index, recipient in enumerate(entry.recipients):
                 first, _ = named.setdefault(address_key(recipient), (entry, recipient))
                 if first.effect != entry.effect:
-                    self.error(
+                    self.errors.add(
                         "conflicting-actions",
                         f"{entry.path}.recipients[{index}]",
                         f"{first.path} names this address too, with another action: {CONFLICTING_ACTIONS_FAIL}",
@@ -307,7 +333,7 @@ class _Judge:
             if entry.all_recipients:
                 rest = rest or entry
                 if rest.effect != entry.effect:
-                    self.error(
+                    self.errors.add(
                         "conflicting-actions",
                         f"{entry.path}.allRecipients",
                         f"{rest.path} takes all recipients too, with another action: {CONFLICTING_ACTIONS_FAIL}",
@@ -319,7 +345,7 @@ class _Judge:
         if self.direction is FlowDirection.OUTBOUND:
             total = len(self.recipients) + len(added)
             if total > MAX_OUTBOUND_REPLY_RECIPIENTS and named:
-                self.error(
+                self.errors.add(
                     "too-many-recipients",
                     "$.actions",
                     f"with the added ones there are {total} recipients; an outbound reply may have "
@@ -335,13 +361,13 @@ class _Judge:
                 continue
             path = f"{entry.path}.recipients"
             if known is None:
-                self.finding(
+                self.findings.add(
                     "organization-unknown",
                     path,
                     "a recipient is added whose domain no other recipient has; it must be one of the organization (R6)",
                 )
             else:
-                self.error(
+                self.errors.add(
                     "added-outsider",
                     path,
                     f"a recipient is added whose domain is not the organization's: {ADDED_OUTSIDER_FAILS}",
@@ -356,7 +382,7 @@ class _Judge:
         past = set(effects[MAX_REPLY_ACTIONS:])
         if past:
             first = next(entry for entry in entries if entry.effect in past)
-            self.finding(
+            self.findings.add(
                 "past-the-tenth",
                 first.path,
                 f"the reply has {len(effects)} unique actions; those past the tenth get the fallback action (R7)",
@@ -377,7 +403,7 @@ class _Judge:
         for key, (entry, recipient) in named.items():
             if key not in self.recipients:
                 if entry.action in (ReplyAction.DROP, ReplyAction.BOUNCE):
-                    self.finding(
+                    self.findings.add(
                         "added-undelivered",
                         f"{entry.path}.recipients",
                         f"a recipient that the message does not have is added and then gets {entry.action} (R6)",
@@ -405,7 +431,7 @@ def _domain(key: str) -> str:
 
 def _quote(word: object) -> str:
     """Show a word only if it can be no address."""
-    return repr(word) if isinstance(word, str) and word.isidentifier() and len(word) <= 40 else "what stands here"
+    return repr(word) if isinstance(word, str) and word.isidentifier() and len(word) <= 40 else "this word"
 
 
 def _kind(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Every number that comes from WorkMail, once, with the fact it rests on."""
+"""Every number that comes from WorkMail, with the number of its fact."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WORKMAIL_PARTITION: Final = "aws"
 """The only partition WorkMail exists in (L1)."""
 
 END_OF_SUPPORT: Final = "2027-03-31"
-"""The day after which neither console nor resources are reachable (L6)."""
+"""The last day on which the console and the resources can be reached (L6)."""
 
 ORGANIZATION_ID_PATTERN: Final = r"m-[0-9a-f]{32}"
 """An organization id, to be matched in full (L3)."""
@@ -64,4 +64,4 @@ BUCKET_NAME_PATTERN: Final = r"[a-z0-9][a-z0-9-]{2,62}"
 """A bucket name PutRawMessageContent takes, to be matched in full (C6)."""
 
 MAX_LINE_BYTES: Final = 1_000
-"""A line of a message at most, its CRLF included (C8, RFC 5321 section 4.5.3.1.6)."""
+"""The longest line of a message, with its CRLF (C8, RFC 5321 section 4.5.3.1.6)."""

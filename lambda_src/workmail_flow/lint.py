@@ -1,4 +1,4 @@
-"""What is wrong, risky or unsettled in a rule set, each finding with a remedy."""
+"""What is wrong, risky or unsettled in a rule set; each finding says what to do about it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from workmail_flow import limits
+from workmail_flow.arns import is_function_arn, is_known_arn
 from workmail_flow.overlaps import Overlaps, overlap
 from workmail_flow.patterns import Pattern, PatternKind
 from workmail_flow.rule_index import RuleIndex, places
@@ -17,10 +18,11 @@ from workmail_flow.vocabulary import FlowDirection, RuleAction
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from workmail_flow.rules import FlowRule, RuleSet
+    from workmail_flow.flow_rule import FlowRule
+    from workmail_flow.rule_set import RuleSet
 
 QUOTA_NEAR: Final = 0.8
-"""The part of a hard quota (F6) from which its use is reported: room enough left to split or merge rules in time."""
+"""The part of a hard quota (F6) from which its use is reported, so that there is time to split or merge rules."""
 
 MAX_NAMED: Final = 10
 """How many other rules one finding names; it counts the rest."""
@@ -30,9 +32,9 @@ class Severity(StrEnum):
     """How much a finding matters."""
 
     ERROR = "error"
-    """WorkMail would not take it, or a rule does nothing."""
+    """WorkMail would refuse it, or a rule does nothing."""
     WARNING = "warning"
-    """Mail may be treated otherwise than meant."""
+    """Mail may be treated differently than meant."""
     INFO = "info"
     """Good to know."""
 
@@ -49,7 +51,7 @@ class LintCode(StrEnum):
     OVERLAPS_BOUNCE = "overlaps-bounce"
     """A Bounce rule and a rule of another action, Drop aside, match the same mail."""
     UNSETTLED_PRECEDENCE = "unsettled-precedence"
-    """Which of two rules decides rests on an assumption (F9, F10)."""
+    """Which of two rules decides depends on an assumption (F9, F10)."""
     RULE_QUOTA = "rule-quota"
     """A rule nears its quota of sender patterns (F6)."""
     ORGANIZATION_QUOTA = "organization-quota"
@@ -57,7 +59,7 @@ class LintCode(StrEnum):
     DOMAIN_QUOTA = "domain-quota"
     """The organization nears or passes its quota of domains (F6)."""
     REPEATED_PATTERN = "repeated-pattern"
-    """A rule has one pattern twice, in whatever spelling (F6)."""
+    """A rule has one pattern twice, if only in another spelling (F6)."""
     BROAD_BYPASS = "broad-bypass"
     """Mail from anyone, or from a whole top-level domain, bypasses the spam check (F2)."""
     NO_RETRY = "no-retry"
@@ -65,15 +67,15 @@ class LintCode(StrEnum):
     FUNCTION_UNKNOWN = "function-unknown"
     """A Run Lambda rule that names no function yet (F13)."""
     FUNCTION_ARN = "function-arn"
-    """The ARN of what is no function in a Region of WorkMail (L1, L2, F13)."""
+    """An ARN that is not of a function in a Region of WorkMail (L1, L2, F13)."""
     UNUSED_ACKNOWLEDGEMENT = "unused-acknowledgement"
-    """A rule acknowledges what is not found."""
+    """A rule acknowledges a finding that is not made."""
 
 
 NOT_ACKNOWLEDGEABLE: Final = frozenset(
     {LintCode.DUPLICATE_NAME, LintCode.FUNCTION_ARN, LintCode.UNUSED_ACKNOWLEDGEMENT}
 )
-"""What a reason cannot make right."""
+"""What no reason makes acceptable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,7 @@ class LintFinding:
         message: What was found.
         remedy: What to do about it.
         witness: A pair of addresses that shows it, where rules overlap.
-        acknowledged: The reason why it is meant to be, as one of its rules gives it; None if none does.
+        acknowledged: The reason to accept it, as one of its rules gives it; None if no rule does.
     """
 
     code: LintCode
@@ -112,9 +114,9 @@ class LintFinding:
 
 
 def lint(rule_set: RuleSet, *, organization_domains: Collection[str] = ()) -> tuple[LintFinding, ...]:
-    """Return what is to be said about a rule set, gravest first.
+    """Return the findings about a rule set, the most severe first.
 
-    The time it takes grows with the number of patterns, not with that of their pairs.
+    The time it takes grows with the number of patterns, not of their pairs.
 
     Args:
         rule_set: All the rules of one organization.
@@ -132,7 +134,7 @@ def lint(rule_set: RuleSet, *, organization_domains: Collection[str] = ()) -> tu
 
 
 def _acknowledged(finding: LintFinding, rule_set: RuleSet) -> LintFinding:
-    """Accept a finding that its first rule acknowledges, or that all its other rules do."""
+    """Mark a finding as accepted if its first rule acknowledges it, or if all its other rules do."""
     if finding.code in NOT_ACKNOWLEDGEABLE or not finding.rules:
         return finding
     reasons = {rule.name: rule.acknowledged[finding.code] for rule in rule_set if finding.code in rule.acknowledged}
@@ -149,9 +151,9 @@ def _unused_acknowledgements(rule_set: RuleSet, found: Iterable[LintFinding]) ->
     for rule in rule_set:
         for code in rule.acknowledged:
             if code not in set(LintCode) - NOT_ACKNOWLEDGEABLE:
-                what = f"{code!r}, which no finding that can be acknowledged has"
+                what = f"{code!r}, which is not the code of a finding that can be acknowledged"
             elif (rule.name, code) not in used:
-                what = f"{code!r}, which is not found of it"
+                what = f"{code!r}, but has no such finding"
             else:
                 continue
             yield LintFinding(
@@ -159,7 +161,7 @@ def _unused_acknowledgements(rule_set: RuleSet, found: Iterable[LintFinding]) ->
                 severity=Severity.WARNING,
                 rules=(rule.name,),
                 message=f"Rule {rule.name!r} acknowledges {what}.",
-                remedy="Remove the acknowledgement: it would hide a finding of the future.",
+                remedy="Remove the acknowledgement: it would hide a later finding.",
             )
 
 
@@ -229,7 +231,7 @@ def _of_one_rule(rule: FlowRule) -> Iterator[LintFinding]:
             yield finding(
                 LintCode.REPEATED_PATTERN,
                 Severity.INFO,
-                f"has the {side} pattern {_named(repeated)} more than once, in whatever spelling.",
+                f"has the {side} pattern {_named(repeated)} more than once, if only in another spelling.",
                 "Remove the repetitions; each counts towards the quotas (F6).",
             )
     if rule.action is RuleAction.BYPASS_SPAM_CHECK:
@@ -252,7 +254,7 @@ def _of_function(
         yield finding(
             LintCode.NO_RETRY,
             Severity.WARNING,
-            "has rule timeout 0 and its function fetches message content: one failed call, and the fallback action "
+            "has rule timeout 0 and its function fetches message content: after one failed call the fallback action "
             f"{rule.fallback} is taken (T3).",
             "Give it a rule timeout of some minutes, so that the invocation is retried (T2).",
         )
@@ -263,11 +265,11 @@ def _of_function(
             "names no function (F13).",
             "Deploy the function and enter its ARN.",
         )
-    elif rule.function.startswith("arn:") and "${" not in rule.function and not _is_function_arn(rule.function):
+    elif is_known_arn(rule.function) and not is_function_arn(rule.function):
         yield finding(
             LintCode.FUNCTION_ARN,
             Severity.ERROR,
-            f"runs {rule.function}, which is no function that WorkMail can reach (L1, L2).",
+            f"runs {rule.function}, which is not a function that WorkMail can reach (L1, L2).",
             "Enter arn:aws:lambda:REGION:ACCOUNT:function:NAME, of the organization's account and Region, one of "
             f"{', '.join(limits.WORKMAIL_REGIONS)}.",
         )
@@ -277,24 +279,11 @@ def _is_broad(pattern: Pattern) -> bool:
     return pattern.kind is PatternKind.ANY or (pattern.kind is PatternKind.WILDCARD_DOMAIN and "." not in pattern.key)
 
 
-def _is_function_arn(arn: str) -> bool:
-    match arn.split(":"):
-        case ["arn", limits.WORKMAIL_PARTITION, "lambda", region, account, "function", name, *qualifier]:
-            return (
-                region in limits.WORKMAIL_REGIONS
-                and len(account) == 12
-                and account.isdecimal()
-                and bool(name)
-                and len(qualifier) <= 1
-            )
-    return False
-
-
 # Findings of rules together
 
 
 class _OfDirection:
-    """Finds what several rules of one direction make together. A set of rules is an int, as in `PatternIndex`."""
+    """Finds what rules of one direction do together. A set of rules is an int, as in `PatternIndex`."""
 
     def __init__(self, rule_set: RuleSet, direction: FlowDirection) -> None:
         self._rule_set = rule_set
@@ -322,8 +311,8 @@ class _OfDirection:
     def _never(self, place: int, rule: FlowRule) -> Iterator[LintFinding]:
         """Find a rule that has, for each pair of its patterns, a rule with the same pair that comes before it.
 
-        Nothing else can keep it from deciding: for every pair there are addresses that no narrower pattern matches,
-        and the wider ones are less specific (F9).
+        Only such rules can stop it from deciding: for every pair there are addresses that no narrower pattern matches,
+        and wider patterns are less specific (F9).
         """
         before = (1 << place) - 1
         of_senders = {self._senders.equal(pattern) & before for pattern in rule.senders}
@@ -338,7 +327,7 @@ class _OfDirection:
         names = [self._rules[blocker].name for blocker in places(blockers)]
         yield LintFinding(
             code=LintCode.NEVER_DECIDES,
-            # Not an error: which of two equals loses rests on how we read F10, and a dead rule does no harm.
+            # Not an error: which of two equal rules loses depends on how we read F10, and the loser does no harm.
             severity=Severity.WARNING,
             rules=(rule.name, *names),
             message=f"Rule {rule.name!r} never decides: {_named(names)}, of equal patterns, comes before it (F10).",
@@ -364,7 +353,7 @@ class _OfDirection:
         touching = self._touching(self._senders, rule.senders) & self._touching(self._destinations, rule.destinations)
         others = touching & ~self._of_action[rule.action]
         if rule.action is RuleAction.BOUNCE:
-            others &= ~self._of_action[RuleAction.DROP]  # told of the Drop rule
+            others &= ~self._of_action[RuleAction.DROP]  # reported with the Drop rule
         exceptions = others & self._exceptions.get(place, 0) & ~self._never_decides
         if others & ~exceptions:
             yield self._overlap(
@@ -397,7 +386,7 @@ class _OfDirection:
         return rules
 
     def _unsettled(self, place: int, rule: FlowRule) -> Iterator[LintFinding]:
-        """Find rules of another effect between which only an assumption decides."""
+        """Find rules of a different effect where only an assumption says which one decides."""
         wider_senders = narrower_destinations = same_senders = same_destinations = 0
         for pattern in rule.senders:
             wider_senders |= self._senders.around(pattern)
@@ -432,7 +421,7 @@ class _OfDirection:
     def _unsettled_with(
         self, rule: FlowRule, others: int, witness_of: Callable[[FlowRule, FlowRule], Witness], message: str
     ) -> Iterator[LintFinding]:
-        # Not each of many: the first few show the matter, and looking at all pairs would take time squared.
+        # The first few are enough to show it, and looking at all pairs would take quadratic time.
         for other in islice((self._rules[place] for place in places(others)), MAX_NAMED):
             witness = witness_of(rule, other)
             decided = self._decide(witness)

@@ -1,6 +1,6 @@
-"""Which rules' patterns contain, lie within or equal a given pattern: what `lint` asks, without comparing pairs.
+"""Which rules have a pattern that contains, is within or equals a given one, without comparing pairs.
 
-Any two patterns are either nested or have no address in common, so that every question is a few look-ups.
+Any two patterns are either nested or have no address in common, so every question is a few look-ups.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Overlaps:
                     _add(self._under, suffix, rules)
 
     def equal(self, pattern: Pattern) -> int:
-        """Return the rules that have the very pattern."""
+        """Return the rules that have this pattern."""
         return self._index.of_kind[pattern.kind].get(pattern.key, 0)
 
     def around(self, pattern: Pattern) -> int:
-        """Return the rules that have a pattern which contains this one and more."""
+        """Return the rules that have a wider pattern around this one."""
         if pattern.kind is PatternKind.ANY:
             return 0
         of_kind = self._index.of_kind
@@ -51,7 +51,7 @@ class Overlaps:
         return rules
 
     def inside(self, pattern: Pattern) -> int:
-        """Return the rules that have a pattern which lies within this one and is narrower."""
+        """Return the rules that have a narrower pattern within this one."""
         match pattern.kind:
             case PatternKind.ADDRESS:
                 return 0
@@ -79,7 +79,7 @@ class Overlaps:
                 PatternKind.WILDCARD_DOMAIN: f"someone@mail{mark}.{pattern.key}",
                 PatternKind.ANY: f"someone@elsewhere.example{mark}",
             }[pattern.kind]
-            # Ends: each turn has an address that only patterns naming it can match, and those are finitely many.
+            # This ends: only finitely many patterns name one of these addresses.
             levels = self._index.levels(address)
             if not levels or levels[0][0] <= pattern.specificity:
                 return address

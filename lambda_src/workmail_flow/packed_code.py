@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 RUNTIME_PACKAGES: Final = ("workmail_flow", "workmail_runtime")
-"""Our packages that stand beside the handler's own files."""
+"""Our packages, packed beside the handler's own files."""
 
 REQUIREMENTS: Final = "requirements.txt"
 """The file of a handler's folder that names the packages to pack with it."""

@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from workmail_flow.address import address_key, domain_key
+from workmail_flow.address import MAX_LABEL_CHARACTERS, address_key, domain_key
 from workmail_flow.assumptions import mailbox_key, specificity_of_wildcard
 
 ALLOWED_FORMS: Final = "mailbox@example.com, example.com, *.example.com and *"
-"""The forms a pattern may have, as error messages tell them (F4)."""
+"""The forms a pattern may have, as error messages give them (F4)."""
 
 MAX_LABELS: Final = 127
 MAX_DOMAIN_CHARACTERS: Final = 253
-MAX_LABEL_CHARACTERS: Final = 63
 """A domain in its ASCII spelling (RFC 1035 section 2.3.4)."""
 
 MAX_MAILBOX_BYTES: Final = 64
@@ -23,7 +22,7 @@ MAX_MAILBOX_BYTES: Final = 64
 ANY_SPECIFICITY: Final = 0
 DOMAIN_SPECIFICITY: Final = MAX_LABELS + 1
 ADDRESS_SPECIFICITY: Final = MAX_LABELS + 2
-"""F9: address before domain before wildcard domain before `*`; a wildcard's depth lies in between."""
+"""F9: address before domain before wildcard domain before `*`; a wildcard domain's depth is between them."""
 
 _MAILBOX_CHARACTERS: Final = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'/=?^_`{|}~-."
@@ -32,7 +31,7 @@ _LABEL_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
 class PatternError(ValueError):
-    """Text that is no pattern; the message says what was found and what is allowed."""
+    """Text that is not a pattern; the message says what was found and what is allowed."""
 
 
 class PatternKind(StrEnum):
@@ -67,12 +66,12 @@ class Pattern:
         Domains may be written in either spelling of an internationalized name, in any case.
 
         Raises:
-            PatternError: The text is not of one of the forms of F4. No other error is raised, whatever the text.
+            PatternError: The text has none of the forms of F4. No text raises another error.
         """
         if text == "*":
             return cls(text=text, kind=PatternKind.ANY, key="", specificity=ANY_SPECIFICITY)
         if problem := _problem_of(text):
-            raise PatternError(f"{_shown(text)} is no pattern: {problem}; allowed are {ALLOWED_FORMS} (F4)")
+            raise PatternError(f"{_shown(text)} is not a pattern: {problem}; allowed are {ALLOWED_FORMS} (F4)")
         mailbox, at, domain = text.rpartition("@")
         if at:
             key = f"{mailbox_key(mailbox)}@{domain_key(domain)}"
@@ -84,7 +83,7 @@ class Pattern:
         return cls(text=text, kind=PatternKind.DOMAIN, key=domain_key(domain), specificity=DOMAIN_SPECIFICITY)
 
     def matches(self, address: str) -> bool:
-        """Whether mail of this address is meant (F4). Text without `@`, such as the null sender, only `*` matches."""
+        """Whether the pattern matches an address (F4). Only `*` matches text without `@`, such as the null sender."""
         mailbox, at, domain = address_key(address).rpartition("@")
         match self.kind:
             case PatternKind.ANY:
@@ -111,7 +110,7 @@ def _problem_of(text: str) -> str | None:
     if text != text.strip() or " " in text:
         return "it holds a space; remove it"
     if not text.isprintable():
-        return "it holds a character that cannot be seen"
+        return "it holds a character that is not printable"
     if "+" in text:
         return "'+' is not valid in a pattern (F5)"
     mailbox, at, domain = text.rpartition("@")
@@ -122,13 +121,15 @@ def _problem_of(text: str) -> str | None:
 
 def _problem_of_mailbox(mailbox: str, domain: str) -> str | None:
     if mailbox == "*":
-        return f"the star stands only at the front of a domain; for all of the domain write {domain}"
+        return f"the star may only be at the front of a domain; for the whole domain write {domain}"
     if not mailbox:
         return "it has no mailbox before the '@'"
+    if not domain:
+        return "it has no domain after the '@'"
     if len(mailbox.encode("utf-8", "surrogatepass")) > MAX_MAILBOX_BYTES:
         return f"its mailbox is longer than {MAX_MAILBOX_BYTES} bytes"
     if "" in mailbox.split("."):
-        return "its mailbox has a dot at an end or two in a row"
+        return "its mailbox begins or ends with a dot, or has two dots in a row"
     if wrong := next((char for char in mailbox if char.isascii() and char not in _MAILBOX_CHARACTERS), None):
         return f"its mailbox holds {wrong!r}"
     return None
@@ -136,12 +137,12 @@ def _problem_of_mailbox(mailbox: str, domain: str) -> str | None:
 
 def _problem_of_domain(written: str, whole: str) -> str | None:
     if "*" in written:
-        return "the star stands only at the front, as *.example.com"
+        return "the star may only be at the front, as in *.example.com"
     if whole.endswith("."):
         return "it ends with a dot; remove it"
     labels = domain_key(written).split(".")
     if "" in labels:
-        return "its domain has an empty label: a dot at its front or two in a row"
+        return "its domain has an empty label: it begins with a dot, or has two dots in a row"
     for label in labels:
         if len(label) > MAX_LABEL_CHARACTERS:
             return f"a label of its domain has {len(label)} characters, at most {MAX_LABEL_CHARACTERS} are allowed"

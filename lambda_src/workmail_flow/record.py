@@ -1,6 +1,6 @@
 """Frozen records for the modules a handler loads on every cold start.
 
-`dataclasses` loads `inspect`, `ast` and `dis`, which costs a function more than everything else it imports from here.
+`dataclasses` loads `inspect`, `ast` and `dis`, which costs a function more than all else it imports from here.
 A `Record` subclass reads, prints, compares and type-checks as a frozen dataclass does. Modules that no function loads
 use `dataclasses`.
 """
@@ -20,7 +20,7 @@ else:
 
 @dataclass_transform(frozen_default=True, eq_default=True)
 class Record:
-    """A frozen value whose fields are its class's annotations, in order, with defaults where the class gives them.
+    """A frozen value. Its fields are its class's annotations but `ClassVar`, in order, with the defaults they have.
 
     Records of one class are equal when their fields are. A default is shared by all records: give immutable ones.
     """
@@ -28,9 +28,10 @@ class Record:
     _fields: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        # Under the future import the annotations are strings and stand in the class's own dictionary up to Python 3.14.
+        # Under the future import the annotations are strings, and up to Python 3.14 in the class's own dictionary.
         own = cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - inspect is what this module avoids
-        cls._fields = (*cls._fields, *(name for name in own if name not in cls._fields))
+        fields = (name for name, kind in own.items() if name not in cls._fields and not kind.startswith("ClassVar"))
+        cls._fields = (*cls._fields, *fields)
 
     def __init__(self, *values: object, **named: object) -> None:
         fields = self._fields

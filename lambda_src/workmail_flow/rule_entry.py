@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any, Final
 
 from workmail_flow.patterns import Pattern, PatternError
-from workmail_flow.rule_checks import problems_of
-from workmail_flow.rule_problems import RuleError, RuleFault, RuleProblem, listed, shown, type_name
+from workmail_flow.rule_problems import RuleFault, RuleProblem, listed, shown, type_name
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 
 DEFAULT_FALLBACK: Final = RuleAction.DEFAULT
-"""Of a synchronous rule in a rule file that names none: mail is delivered rather than lost."""
+"""The fallback of a synchronous rule that a rule file gives none: mail is delivered rather than lost."""
 
 DEFAULT_RULE_TIMEOUT_MINUTES: Final = 30
-"""Of a synchronous rule in a rule file that names none: a throttled or just redeployed function recovers within it."""
+"""The rule timeout of a synchronous rule that a rule file gives none: a throttled function recovers within it."""
 
 KEYS: Final = {
     "name": True,
@@ -34,13 +32,10 @@ KEYS: Final = {
 """Each key of an entry, and whether it is needed."""
 
 
-def read_entry(entry: object) -> dict[str, Any]:
-    """Return the arguments of the `FlowRule` that an entry describes.
-
-    Raises:
-        RuleError: The entry is not of the rule file's shape; what else WorkMail would not take is told too.
-    """
-    return _Reader(entry).read()
+def read_entry(entry: object) -> tuple[dict[str, Any], list[RuleProblem]]:
+    """Return the `FlowRule` arguments that can be read from an entry, and the problems of all the rest."""
+    reader = _Reader(entry)
+    return reader.read(), reader.problems
 
 
 class _Reader:
@@ -48,7 +43,7 @@ class _Reader:
 
     def __init__(self, entry: object) -> None:
         self._entry: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {}
-        self._problems: list[RuleProblem] = []
+        self.problems: list[RuleProblem] = []
         if not isinstance(entry, Mapping):
             self._bad("", f"found {shown(entry)}; a rule is an object with {listed(KEYS)}")
             return
@@ -57,7 +52,7 @@ class _Reader:
                 self._bad("", f"found the unknown key {shown(key)}; a rule has {listed(KEYS)}")
         for key, needed in KEYS.items():
             if needed and key not in entry:
-                self._bad(key, "missing; every rule has one (F1)")
+                self._bad(key, "missing; every rule needs one (F1)")
 
     def read(self) -> dict[str, Any]:
         read: dict[str, Any] = {
@@ -80,18 +75,10 @@ class _Reader:
                 read["fallback"] = read["fallback"] or DEFAULT_FALLBACK
                 if read["rule_timeout_minutes"] is None:
                     read["rule_timeout_minutes"] = DEFAULT_RULE_TIMEOUT_MINUTES
-        what = f"rule {read['name']!r} is not one WorkMail would take"
-        if not self._problems:
-            return read
-        # What can be judged of a rule that cannot be read is told too, so that one round mends all.
-        if None not in (read["name"], read["direction"], read["action"]):
-            known = {problem.path.partition("[")[0] for problem in self._problems}
-            more = problems_of(SimpleNamespace(**read))  # type: ignore[arg-type]
-            self._problems += (problem for problem in more if problem.path not in known)
-        raise RuleError(what, self._problems)
+        return read
 
     def _bad(self, path: str, message: str, fault: RuleFault = RuleFault.BAD_ENTRY) -> None:
-        self._problems.append(RuleProblem(fault, path, message))
+        self.problems.append(RuleProblem(fault, path, message))
 
     def _typed(self, key: str, kind: type) -> Any:
         value = self._entry.get(key)
@@ -117,7 +104,7 @@ class _Reader:
         patterns = []
         for index, text in enumerate(self._typed(key, list) or ()):
             if not isinstance(text, str):
-                self._bad(f"{key}[{index}]", f"found {shown(text)}; a pattern, a string, is needed")
+                self._bad(f"{key}[{index}]", f"found {shown(text)}; a pattern is needed, as a string")
                 continue
             try:
                 patterns.append(Pattern.parse(text))
@@ -131,5 +118,5 @@ class _Reader:
             if isinstance(reason, str) and reason.strip():
                 acknowledged[code] = reason
             else:
-                self._bad(f"acknowledge.{code}", f"found {shown(reason)}; the reason, a text, is needed")
+                self._bad(f"acknowledge.{code}", f"found {shown(reason)}; the reason is needed, as a string")
         return acknowledged

@@ -17,7 +17,7 @@ from workmail_flow.patterns import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from workmail_flow.rules import FlowRule
+    from workmail_flow.flow_rule import FlowRule
     from workmail_flow.vocabulary import FlowDirection
 
 Level = tuple[int, int]

@@ -1,4 +1,4 @@
-"""Why something is no email flow rule that WorkMail would take, told all at once."""
+"""Why WorkMail would refuse an email flow rule, all problems at once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class RuleFault(StrEnum):
-    """Why something is no rule that WorkMail would take."""
+    """The kinds of reasons why WorkMail would refuse a rule."""
 
     BAD_ENTRY = "bad-entry"
-    """Not of the rule file's shape: a missing or unknown key, or a value of the wrong type."""
+    """A missing or unknown key, or a value of the wrong type."""
     BAD_PATTERN = "bad-pattern"
-    """A pattern that is not one (F4, F5)."""
+    """Text that is not a pattern (F4, F5)."""
     ACTION_NOT_IN_DIRECTION = "action-not-in-direction"
     """An action that the direction lacks (F2, F3)."""
     TOO_MANY_SENDERS = "too-many-senders"
@@ -33,7 +33,7 @@ class RuleFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RuleProblem:
-    """One reason why something is no rule.
+    """One reason why WorkMail would refuse a rule.
 
     Args:
         fault: Its kind.
@@ -49,12 +49,12 @@ class RuleProblem:
         return f"{self.path}: {self.message}"
 
     def under(self, path: str) -> RuleProblem:
-        """Return the problem with its place given from further outside."""
+        """Return the problem with `path` in front of its own path."""
         return RuleProblem(self.fault, f"{path}.{self.path}" if self.path else path, self.message)
 
 
 class RuleError(ValueError):
-    """One or more rules that WorkMail would not take; the message tells every problem."""
+    """WorkMail would refuse one or more rules; the message lists every problem."""
 
     def __init__(self, what: str, problems: Iterable[RuleProblem]) -> None:
         self.problems = tuple(problems)

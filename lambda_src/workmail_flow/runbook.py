@@ -1,9 +1,10 @@
-"""What an administrator types in the console to make a rule set real: no API can (L7)."""
+"""What an administrator types in the console to create the rules: there is no API for it (L7)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from workmail_flow.arns import is_known_arn
 from workmail_flow.assumptions import specificity_of_rule
 from workmail_flow.limits import END_OF_SUPPORT
 from workmail_flow.overlaps import Overlaps
@@ -12,8 +13,9 @@ from workmail_flow.vocabulary import FlowDirection, RuleAction
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from workmail_flow.flow_rule import FlowRule
     from workmail_flow.patterns import Pattern
-    from workmail_flow.rules import FlowRule, RuleSet
+    from workmail_flow.rule_set import RuleSet
 
 ACTION_LABELS: Final = {
     RuleAction.DROP: "Drop",
@@ -35,15 +37,15 @@ _CREATED: Final = (
     RuleAction.BOUNCE,
     RuleAction.DROP,
 )
-# What can only deliver comes first, what can lose mail last: whatever rule is not there yet, mail that the whole set
-# delivers is neither bounced nor dropped in the meantime (F11).
+# What can only deliver comes first, what can lose mail last: while rules are missing, no mail is bounced or dropped
+# that the whole set delivers (F11).
 
 
 def creation_order(rule_set: RuleSet) -> tuple[FlowRule, ...]:
-    """Return the rules in an order of creation that never leaves mail wrongly bounced or dropped on the way.
+    """Return the rules in an order of creation that never bounces or drops mail by mistake meanwhile.
 
-    Functions may drop mail too, so Run Lambda rules come after what delivers, the more specific before the broader.
-    Removed in the reverse order, the rules are as safe.
+    Functions may drop mail too, so Run Lambda rules come after what delivers. More specific rules come before broader
+    ones. Removal is as safe in the reverse order.
     """
 
     def key(rule: FlowRule) -> tuple[int, int, int]:
@@ -57,7 +59,7 @@ def runbook(rule_set: RuleSet, *, organization_id: str) -> str:
     """Return the console steps, as Markdown.
 
     Args:
-        rule_set: The rules of one organization. Where a rule's function is no ARN it is taken as words that say where
+        rule_set: The rules of one organization. A rule's function that is not an ARN is taken as words that say where
             to find it.
         organization_id: The organization's id, or words that say where to find it.
     """
@@ -106,8 +108,7 @@ def _creation(rule_set: RuleSet, rules: tuple[FlowRule, ...]) -> Iterator[str]:
 
 
 def _before_run_lambda(rule: FlowRule) -> str:
-    function = rule.function
-    if function and function.startswith("arn:") and "${" not in function:
+    if rule.function and is_known_arn(rule.function):
         return "First make sure that the function is deployed and lets WorkMail invoke it."
     return "First deploy the function's stack; only then is the ARN to enter known."
 
@@ -129,7 +130,7 @@ def _fields(rule: FlowRule) -> Iterator[tuple[str, str]]:
 def _function(function: str | None) -> str:
     if function is None:
         return "the ARN of the rule's function, among the outputs of its stack once that is deployed"
-    if function.startswith("arn:") and "${" not in function:
+    if is_known_arn(function):
         return _code(function)
     return f"the ARN found in {_plain(function)}"
 

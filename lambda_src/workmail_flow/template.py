@@ -1,4 +1,4 @@
-"""Declared rule sets in a CloudFormation template's metadata: written at synth, read back from what is deployed.
+"""Declared rule sets in a CloudFormation template's metadata: written at synth, read back after deployment.
 
 The template's `Metadata` holds, under `METADATA_KEY`::
 
@@ -14,14 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from workmail_flow.rules import RuleSet
+from workmail_flow.rule_set import RuleSet
 
 METADATA_KEY: Final = "WorkMailEmailFlow"
 METADATA_VERSION: Final = 1
 
 
 class TemplateError(ValueError):
-    """A template's metadata that is not what the constructs write; the message names the place."""
+    """A template's metadata does not have the shape that the constructs write; the message names the place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ def rules_metadata(declared: Sequence[DeclaredRules]) -> dict[str, Any]:
 def declared_rule_sets(
     template: Mapping[str, Any], *, resolve: Callable[[object], str] | None = None
 ) -> tuple[DeclaredRules, ...]:
-    """Read the rules a template declares, one entry an organization; none if it declares no rules.
+    """Read the rules that a template declares, one entry per organization; empty if it declares none.
 
     Args:
         template: The template, parsed.
@@ -61,7 +61,7 @@ def declared_rule_sets(
             spelled as `Fn::Sub` would: `${Disclaimer1A2B3C4D.Arn}`.
 
     Raises:
-        TemplateError: The metadata is of another version or shape.
+        TemplateError: The metadata has another version or shape.
         RuleError: A rule in it is not valid.
     """
     metadata = template.get("Metadata", {}).get(METADATA_KEY)
@@ -111,7 +111,7 @@ def _declared(entry: object, *, at: str, to_text: Callable[[object], str]) -> De
 
 
 def spell_intrinsic(value: object) -> str:
-    """Spell an intrinsic as `Fn::Sub` would, for people to read; what has no such spelling is given as JSON."""
+    """Spell an intrinsic as `Fn::Sub` would, for people to read; as JSON if it has no such spelling."""
     match value:
         case str():
             return value

@@ -35,7 +35,7 @@ class ReplyAction(StrEnum):
 
 
 RULE_ACTIONS: dict[FlowDirection, tuple[RuleAction, ...]] = {
-    # In the documented order (F2, F3); how F10 reads it is told in `assumptions`.
+    # In the documented order (F2, F3); `assumptions` says how F10 reads it.
     FlowDirection.INBOUND: (
         RuleAction.DROP,
         RuleAction.BOUNCE,

@@ -1,7 +1,7 @@
 """One signed HTTP request to AWS, by botocore's signer and connections and without its client.
 
 A boto3 client costs a cold start more than everything else a handler does: it loads the models of its service, of
-endpoints and of retries. What is left without it is done here: sign, send, read into one buffer, try again.
+endpoints and of retries. This module does the rest: sign, send, read into one buffer, try again.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import io
 import logging
 import os
 import random
+import threading
 import time
 from functools import cache
 
+from workmail_flow.limits import MAX_MIME_BYTES
 from workmail_flow.record import Record
 from workmail_runtime.aws_settings import read_credentials
 from workmail_runtime.content_errors import ServiceError, ServiceUnreachableError
@@ -30,7 +32,13 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("workmail_runtime")
 
 TIMEOUT_S: Final = 60.0
-"""How long a connection, or the next byte on it, is waited for: boto3's own limit."""
+"""How long to wait for a connection, or for its next byte: boto3's own limit."""
+
+MAX_ANSWER_BYTES: Final = MAX_MIME_BYTES + 1024 * 1024
+"""The longest answer that is read: a whole message (F16), and a mebibyte for what a service may add to one."""
+
+_MAX_ERROR_BYTES: Final = 64 * 1024
+"""The longest error that is parsed; those of AWS have some hundred bytes."""
 
 _RETRIED_STATUS: Final = frozenset({429, 500, 502, 503, 504, 509})
 _THROTTLED: Final = frozenset(
@@ -54,7 +62,7 @@ _THROTTLED: Final = frozenset(
 _TRANSIENT: Final = frozenset({"RequestTimeout", "RequestTimeoutException", "InternalError"})
 
 _READ_BYTES: Final = 256 * 1024
-"""How much is read at once: what a read holds beside the buffer."""
+"""How much is read at once, and so held beside the buffer."""
 
 _LONGEST_WAIT_S: Final = 20.0
 
@@ -67,7 +75,7 @@ class AwsRequest(Record):
         url: The whole URL, its path encoded.
         signing_name: The service's name in the signature, for example `s3`.
         headers: Headers to sign and send.
-        body: Bytes, or a seekable binary stream, which is sent without being read into memory.
+        body: Bytes, or a seekable binary stream, which is sent without reading it into memory.
         checksum_header: The header that holds a checksum of `body`; over TLS S3 then needs no signed body.
     """
 
@@ -92,27 +100,31 @@ def send(request: AwsRequest, settings: AwsSettings, *, deadline: float | None =
     Args:
         request: What to send; it may reach the service more than once.
         settings: Of the service.
-        deadline: The `time.monotonic()` by which to give up; None for never.
+        deadline: The `time.monotonic()` at which to give up, even in the middle of an answer; None for never.
 
     Raises:
         ServiceError: The service refused the request.
-        ServiceUnreachableError: There was no answer, or no usable one, in any of the tries there was time for.
+        ServiceUnreachableError: No try before the deadline got a usable answer, or the answer is longer than
+            `MAX_ANSWER_BYTES`.
     """
     attempt = 1
+    refusal: ServiceError | None = None
     while True:
         try:
-            return _send_once(request, settings, deadline)
+            return _send_by(deadline, request, settings)
         except _TryAgainError as error:
+            refusal = error.refusal or refusal
             wait = random.random() * min(_LONGEST_WAIT_S, error.wait_base_s * 2.0 ** (attempt - 1))  # noqa: S311
             if attempt >= settings.max_attempts or (deadline is not None and time.monotonic() + wait >= deadline):
-                raise error.final(attempt) from error.__cause__
+                # What the service said in an earlier try says more than a last try that was cut off.
+                raise refusal or ServiceUnreachableError(f"{error} (tried {attempt} times)") from error.__cause__
             _logger.info("%s %s: %s; trying again", request.signing_name, request.method, error)
         time.sleep(wait)
         attempt += 1
 
 
 class _TryAgainError(Exception):
-    """One try failed in a way that another may not."""
+    """One try failed, and another may succeed."""
 
     def __init__(self, found: str, *, refusal: ServiceError | None = None, throttled: bool = False) -> None:
         super().__init__(found)
@@ -120,9 +132,34 @@ class _TryAgainError(Exception):
         # botocore's standard mode: the base of the exponential wait is longer after throttling.
         self.wait_base_s = 1.0 if throttled else 0.05
 
-    def final(self, attempts: int) -> ServiceError | ServiceUnreachableError:
-        """Return what to raise when no try is left."""
-        return self.refusal or ServiceUnreachableError(f"{self} (tried {attempts} times)")
+
+def _send_by(deadline: float | None, request: AwsRequest, settings: AwsSettings) -> AwsResponse:
+    """Send once, in a thread that is left alone at the deadline.
+
+    A timeout of the socket is not enough: it starts again with each byte. An answer that drips in, head or body, would
+    hold the handler until Lambda ends it.
+    """
+    if deadline is None:
+        return _send_once(request, settings, None)
+    outcome: list[AwsResponse | BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(_send_once(request, settings, deadline))
+        except BaseException as error:
+            outcome.append(error)
+
+    left_s = deadline - time.monotonic()
+    if left_s > 0:
+        worker = threading.Thread(target=run, daemon=True)
+        worker.start()
+        worker.join(left_s)
+    if not outcome:
+        message = f"no whole answer from {_host(request.url)} in the time that was left"
+        raise _TryAgainError(message)
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
 
 
 def _send_once(request: AwsRequest, settings: AwsSettings, deadline: float | None) -> AwsResponse:
@@ -135,7 +172,7 @@ def _send_once(request: AwsRequest, settings: AwsSettings, deadline: float | Non
         try:
             body = _read(response.raw, response.headers.get("content-length"))
         except BaseException:
-            response.raw.close()  # what is left of the answer must not become the next one's beginning
+            response.raw.close()  # the rest of this answer must not become the beginning of the next one
             raise
     except (HTTPClientError, NoConnectionError, HTTPError, OSError) as error:
         # The error's text names the endpoint and no content.
@@ -163,7 +200,7 @@ def _signed(request: AwsRequest, settings: AwsSettings, deadline: float | None) 
         unsigned.context["checksum"] = {"request_algorithm": {"in": "header", "name": request.checksum_header}}
         unsigned.context["has_streaming_input"] = True
     if deadline is not None:
-        # Older releases of botocore do not know this and wait as long as ever; Lambda's own limit ends that.
+        # Ends the thread of `_send_by` soon after the deadline. Older releases of botocore do not know this key.
         unsigned.context["read_timeout"] = min(TIMEOUT_S, max(deadline - time.monotonic(), 0.1))
     signer = S3SigV4Auth if request.signing_name == "s3" else SigV4Auth
     signer(read_credentials(), request.signing_name, settings.region).add_auth(unsigned)
@@ -173,7 +210,7 @@ def _signed(request: AwsRequest, settings: AwsSettings, deadline: float | None) 
 
 @cache
 def _http_session(ca_bundle: str | None, proxies: tuple[tuple[str, str], ...]) -> URLLib3Session:
-    """Make the connections; kept, so that warm invocations use them again."""
+    """Return the pool of connections, kept so that warm invocations use them again."""
     from botocore.httpsession import URLLib3Session
 
     # The stubs know fewer types than botocore's own endpoints pass.
@@ -192,44 +229,54 @@ def _proxies(url: str) -> tuple[tuple[str, str], ...]:
 def _read(raw: Any, content_length: str | None) -> bytes:
     """Read a response's body without a second copy of it: a message may be 40 MB (F16)."""
     stream = io.BytesIO()
-    if content_length is None or not content_length.isdecimal():
-        while chunk := raw.read(_READ_BYTES):
-            stream.write(chunk)
-        return stream.getvalue()
-    size, filled = int(content_length), 0
-    if size:
-        # All of the buffer at once: growing it would copy it, and joining chunks would hold them twice.
-        stream.seek(size - 1)
-        stream.write(b"\0")
-        with stream.getbuffer() as buffer:
-            while filled < size:
-                chunk = raw.read(min(_READ_BYTES, size - filled))
-                if not chunk:
-                    message = f"the connection ended after {filled} of {size} bytes"
-                    raise ConnectionError(message)
-                buffer[filled : filled + len(chunk)] = chunk
-                filled += len(chunk)
+    size, filled = None, 0
+    if content_length is not None and content_length.isdecimal():
+        # Digits that are too many for an int() are too many for us.
+        size = int(content_length[:12])
+        _check_length(size)
+    while size is None or filled < size:
+        chunk = raw.read(_READ_BYTES if size is None else min(_READ_BYTES, size - filled))
+        if not chunk:
+            break
+        if size is not None and not filled:
+            # All of the buffer at once, for growing it would copy it; but not on the word of a header alone.
+            stream.seek(size - 1)
+            stream.write(b"\0")
+            stream.seek(0)
+        stream.write(chunk)
+        filled += len(chunk)
+        _check_length(filled)
+    if size is not None and filled < size:
+        message = f"the connection ended after {filled} of {size} bytes"
+        raise ConnectionError(message)
     raw.release_conn()  # an empty body is never read, and would keep the connection
     return stream.getvalue()  # CPython hands the buffer over as it is
+
+
+def _check_length(size: int) -> None:
+    if size > MAX_ANSWER_BYTES:
+        message = f"the answer has {size:,} bytes or more; at most {MAX_ANSWER_BYTES:,} are read (F16)"
+        raise ServiceUnreachableError(message)
 
 
 def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> ServiceError:
     """Read what a service said: rest-json as workmailmessageflow speaks it, or S3's XML."""
     code, message = headers.get("x-amzn-errortype", ""), ""
+    body = body[:_MAX_ERROR_BYTES]
     if body.lstrip().startswith(b"<"):
         from xml.etree import ElementTree as ET
 
         try:
-            root = ET.fromstring(body)  # noqa: S314 - the answer of AWS
+            root = ET.fromstring(body)  # noqa: S314 - short, and expat refuses what expands
             code, message = root.findtext("Code") or code, root.findtext("Message") or ""
-        except ET.ParseError:
+        except (ET.ParseError, LookupError, ValueError):  # the latter two for its encoding
             pass
     else:
         import json
 
         try:
             found = json.loads(body or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             found = {}
         if isinstance(found, dict):
             code = code or str(found.get("__type") or found.get("code") or "")

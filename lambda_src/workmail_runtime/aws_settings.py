@@ -1,12 +1,13 @@
-"""The settings an AWS call follows, read as boto3 reads them and without what boto3 loads for it.
+"""The settings of an AWS call, read as boto3 reads them, without loading boto3.
 
-In a function everything stands in environment variables, so those are read here. Where a shared config file could say
-more, or the variables hold no credentials (SnapStart, a developer's machine), botocore's own session is asked.
+In a function all of them are environment variables, so this module reads those. Where a shared config file may say
+more, or the variables hold no credentials (SnapStart, a developer's machine), it asks botocore's own session.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 
 from workmail_flow.record import Record
@@ -22,15 +23,20 @@ MAX_ATTEMPTS: Final = {"legacy": 5, "standard": 3, "adaptive": 3}
 """How often boto3 tries a call in each retry mode, the first try included."""
 
 
+# What boto3 takes for these. Both become part of the host that a signed request, a whole message at times, is sent to.
+_REGION: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,62}")
+_ENDPOINT_URL: Final = re.compile(r"https?://([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[a-zA-Z0-9._~%/-]*)?")
+
+
 class AwsSettings(Record):
     """How to reach one service and as whom.
 
     Args:
         region: The Region to sign for.
         endpoint_url: The configured endpoint, without a slash at its end; None for the Region's own.
-        max_attempts: How often a call is tried in all.
-        use_fips: Whether the Region's own endpoint shall be the FIPS one.
-        use_dualstack: Whether the Region's own endpoint shall be the dual-stack one.
+        max_attempts: How often a call is tried, the first try included.
+        use_fips: Whether to use the Region's FIPS endpoint.
+        use_dualstack: Whether to use the Region's dual-stack endpoint.
         ca_bundle: The certificate authorities to trust, a file; None for botocore's own.
     """
 
@@ -46,11 +52,14 @@ def read_settings(service_id: str) -> AwsSettings:
     """Read the settings for a service, named by its service id, for example `WorkMailMessageFlow`.
 
     Raises:
-        SettingsError: No Region is set, or a setting has a value that boto3 would refuse.
+        SettingsError: No Region is set, or a setting has a value that boto3 would refuse too.
     """
     region = _setting("region", "AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
     if not region:
         message = "no Region is set: set AWS_DEFAULT_REGION or AWS_REGION; Lambda sets both"
+        raise SettingsError(message)
+    if not _REGION.fullmatch(region):
+        message = f"the Region is {region!r}; it must be like eu-west-1: correct AWS_DEFAULT_REGION or AWS_REGION"
         raise SettingsError(message)
     return AwsSettings(
         region=region,
@@ -75,8 +84,8 @@ def read_credentials() -> Any:
     credentials = _session().get_credentials()
     if credentials is None:
         message = (
-            "no AWS credentials found: neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set nor has any of "
-            "botocore's providers credentials; give the function a role"
+            "no AWS credentials found: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set, and none of botocore's "
+            "providers has any; give the function a role"
         )
         raise SettingsError(message)
     return credentials.get_frozen_credentials()
@@ -95,7 +104,7 @@ class _EnvironmentCredentials(Record):
 
 @cache
 def _session() -> Session:
-    """Make botocore's session; kept, for its credentials refresh themselves."""
+    """Return botocore's session, kept because its credentials refresh themselves."""
     from botocore.session import Session
 
     return Session()
@@ -128,7 +137,7 @@ def _max_attempts() -> int:
     if attempts is None:
         return MAX_ATTEMPTS[mode]
     if not attempts.isdecimal() or int(attempts) < 1:
-        message = f"AWS_MAX_ATTEMPTS is {attempts!r}; it must be a whole number from 1 on"
+        message = f"AWS_MAX_ATTEMPTS is {attempts!r}; it must be a whole number, 1 or more"
         raise SettingsError(message)
     return int(attempts)
 
@@ -145,4 +154,13 @@ def _endpoint_url(service_id: str) -> str | None:
         url = ConfiguredEndpointProvider(
             full_config=session.full_config, scoped_config=session.get_scoped_config(), client_name=service_id
         ).provide()
-    return url.rstrip("/") if url else None
+    if not url:
+        return None
+    if not _ENDPOINT_URL.fullmatch(url):
+        without_password = url.rpartition("@")[2]
+        message = (
+            f"the endpoint of {service_id} is {without_password!r}; it must be a URL like https://s3.example.com: "
+            f"correct {specific} or AWS_ENDPOINT_URL"
+        )
+        raise SettingsError(message)
+    return url.rstrip("/")

@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 
 class ChunkStream(io.RawIOBase):
-    """Reads through buffers one after the other, so that an edited message need not stand in memory twice."""
+    """Reads through buffers one after the other, so that an edited message is not in memory twice."""
 
     def __init__(self, chunks: Iterable[bytes | bytearray | memoryview]) -> None:
         super().__init__()
         self._chunks = tuple(view for chunk in chunks if (view := memoryview(chunk)))
         self._size = sum(len(chunk) for chunk in self._chunks)
         self._position = 0  # in the whole stream
-        self._index, self._offset = 0, 0  # the same as a chunk and a place in it
+        self._index, self._offset = 0, 0  # the same, as a chunk and a place in it
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Say that it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Tell that it can be sent once more."""
+        """Say that it can be sent again."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -39,7 +39,7 @@ class ChunkStream(io.RawIOBase):
         return self._position
 
     def tell(self) -> int:
-        """Tell the position in bytes."""
+        """Return the position in bytes."""
         return self._position
 
     def readinto(self, buffer: Any, /) -> int:

@@ -1,4 +1,4 @@
-"""A message's content: fetched in one call, edited, and put back (C1-C9)."""
+"""A message's content: fetch it in one call, edit it, put it back (C1-C9)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from enum import StrEnum
 from zlib import crc32
 
 from workmail_flow.limits import BUCKET_NAME_PATTERN, OBJECT_KEY_PATTERN
+from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE
 from workmail_flow.record import Record
 from workmail_runtime.aws_request import AwsRequest, send
 from workmail_runtime.aws_settings import read_settings
@@ -26,25 +27,38 @@ from workmail_runtime.content_errors import (
     ServiceError,
     UpdateRefusedError,
 )
-from workmail_runtime.event import AsynchronousEvent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import ClassVar, Final, Protocol
 
     from workmail_runtime.aws_request import AwsResponse
     from workmail_runtime.aws_settings import AwsSettings
     from workmail_runtime.edit import MessageEditor
-    from workmail_runtime.event import Event
+    from workmail_runtime.lambda_context import LambdaContext
+
+    class ContentEvent(Protocol):
+        """What content needs of an `Event`. The event fetches content, so this module cannot import it."""
+
+        mail_waits: ClassVar[bool]
+
+        @property
+        def message_id(self) -> str | None:
+            """What fetches the content (E8)."""
+
+        @property
+        def invocation_id(self) -> str | None:
+            """Stays the same over all retries of one event (E7)."""
+
+        @property
+        def context(self) -> LambdaContext | None:
+            """Lambda's context; None outside Lambda."""
 
     Chunk = bytes | bytearray | memoryview
 
 _logger = logging.getLogger("workmail_runtime")
 
-BUCKET_VARIABLE: Final = "WORKMAIL_MESSAGE_BUCKET"
-"""The environment variable that names the bucket WorkMail reads updated messages from; RunLambdaRule sets it."""
-
-# What is left of the invocation when a call is given up, so that the handler can still decide and answer.
+# The time left to the handler when a call is given up, so that it can still decide and answer.
 _SPARE_S: Final = 0.5
 
 _ERRORS: Final[dict[str, type[ServiceError]]] = {
@@ -58,34 +72,34 @@ _ERRORS: Final[dict[str, type[ServiceError]]] = {
 
 
 class WhenRefused(StrEnum):
-    """What becomes of a message whose update WorkMail refuses (C7, C8)."""
+    """What happens when WorkMail refuses an update (C7, C8)."""
 
     GO_ON = "GO_ON"
-    """The handler goes on, and the message goes its way as it came."""
+    """The handler goes on, and the message stays as it came."""
 
     FAIL = "FAIL"
     """The error is raised: the invocation fails, WorkMail tries again and then takes the fallback action (T2)."""
 
 
 class UpdateOutcome(StrEnum):
-    """What putting a content has done."""
+    """What `put` did."""
 
     UPDATED = "UPDATED"
     """The message goes on with the new content."""
 
     UNCHANGED = "UNCHANGED"
-    """The content is the message's own; nothing was called."""
+    """The content is the same as the message's; nothing was called."""
 
     REFUSED = "REFUSED"
-    """The service refused, or would have; the message goes on as it came."""
+    """The service refused, or would have; the message stays as it came."""
 
 
 class Update(Record):
-    """What came of putting a content.
+    """The result of `put`.
 
     Args:
         outcome: What was done.
-        refusal: Why not, if it was refused.
+        refusal: Why the update was refused, if it was.
     """
 
     outcome: UpdateOutcome
@@ -93,14 +107,14 @@ class Update(Record):
 
 
 class MessageContent(Record):
-    """A message as it was when it was fetched.
+    """A message as it was fetched.
 
     Args:
         event: The event it belongs to.
         raw: The whole MIME message. A message updated before comes with its update (C4).
     """
 
-    event: Event
+    event: ContentEvent
     raw: bytes
 
     def __repr__(self) -> str:
@@ -120,24 +134,24 @@ class MessageContent(Record):
         when_refused: WhenRefused = WhenRefused.GO_ON,
         bucket: str | None = None,
     ) -> Update:
-        """Let the message go on with this content: upload it for WorkMail to read, and tell WorkMail.
+        """Replace the message's content: upload the new content to the bucket, then call PutRawMessageContent (C1).
 
-        Content that is the message's own already is not put. What WorkMail would refuse (C8) is found before any call.
+        Content that did not change is not put. What WorkMail would refuse (C8) is found before any call.
 
         Args:
             content: The editor that holds it, or a whole MIME message.
             when_refused: What to do if the message is frozen (C7) or the content is refused (C8), which inbound mail
-                often is even as it arrived (C9).
+                often is as it arrives (C9).
             bucket: The bucket to upload to; by default the one that WORKMAIL_MESSAGE_BUCKET names.
 
         Raises:
-            ContentUnavailableError: The rule is asynchronous, so that an update would not show (C4), or there is no
-                usable bucket (C6); nothing was called.
+            ContentUnavailableError: The rule is asynchronous, so an update would have no effect (C4), or the
+                bucket cannot be used (C6); nothing was called.
             UpdateRefusedError: WorkMail refused, or would have, and `when_refused` says FAIL.
-            ServiceError: A call was refused for another reason: see its subclasses.
+            ServiceError: The service refused a call for another reason; see the subclasses.
             ServiceUnreachableError: A call got no usable answer.
         """
-        if isinstance(self.event, AsynchronousEvent):
+        if not self.event.mail_waits:
             message = (
                 "the rule is asynchronous, and an update shows only when a synchronous rule's function makes it (C4): "
                 "make the rule synchronous, or do not put"
@@ -163,16 +177,16 @@ class MessageContent(Record):
         return Update(UpdateOutcome.UPDATED)
 
     def _location(self, bucket: str | None) -> _Location:
-        """Say where the content shall lie for WorkMail to read (C6)."""
+        """Return where to upload the content to (C6)."""
         event = self.event
-        bucket = bucket or os.environ.get(BUCKET_VARIABLE)
+        bucket = bucket or os.environ.get(MESSAGE_BUCKET_VARIABLE)
         if not bucket:
             message = (
-                f"there is no bucket to upload to: {BUCKET_VARIABLE} is not set; RunLambdaRule sets it with "
+                f"there is no bucket to upload to: {MESSAGE_BUCKET_VARIABLE} is not set; RunLambdaRule sets it with "
                 "content_access=ContentAccess.UPDATE, or give put() a bucket"
             )
             raise ContentUnavailableError(message)
-        # The invocation's id keeps the rules of one message apart; all retries of one write the same object (E7).
+        # Several rules may update one message: each invocation has its own object, which its retries write again (E7).
         key = f"{_message_id(event)}/{event.invocation_id}" if event.invocation_id else _message_id(event)
         for name, value, pattern in (("bucket", bucket, BUCKET_NAME_PATTERN), ("object key", key, OBJECT_KEY_PATTERN)):
             if not re.fullmatch(pattern, value):
@@ -186,11 +200,11 @@ class _Location(Record):
     key: str
 
 
-def fetch_content(event: Event) -> MessageContent:
+def fetch_content(event: ContentEvent) -> MessageContent:
     """Fetch the content of an event's message; `event.fetch_content()` is the same.
 
     Raises:
-        ContentUnavailableError: The event's edition has no message id (E2).
+        ContentUnavailableError: The event is an older edition, without a message id (E2).
         MessageNotFoundError: There is no such message, or it is more than 24 hours old (C2).
         ServiceError: The service refused for another reason.
         ServiceUnreachableError: There was no usable answer.
@@ -204,7 +218,7 @@ def _is_unchanged(content: MessageEditor | bytes | bytearray, raw: bytes) -> boo
 
 
 def _check(chunks: tuple[Chunk, ...], raw: bytes) -> None:
-    """Raise what WorkMail would refuse (C8), before it has to."""
+    """Raise MessageRejectedError for what WorkMail would refuse (C8)."""
     from workmail_runtime.edit import check_message
 
     content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -212,14 +226,14 @@ def _check(chunks: tuple[Chunk, ...], raw: bytes) -> None:
         raise MessageRejectedError("MessageRejected", "; ".join(map(str, problems)), status=400, request_id=None)
 
 
-def _message_id(event: Event) -> str:
+def _message_id(event: ContentEvent) -> str:
     if event.message_id is None:
-        message = "the event has no messageId, without which no content can be had: it is of an older edition (E2)"
+        message = "the event has no messageId, which fetches the content: it is an older edition (E2)"
         raise ContentUnavailableError(message)
     return event.message_id
 
 
-def _call_message_flow(method: str, event: Event, body: bytes | None = None) -> AwsResponse:
+def _call_message_flow(method: str, event: ContentEvent, body: bytes | None = None) -> AwsResponse:
     settings = read_settings("WorkMailMessageFlow")
     endpoint = settings.endpoint_url
     if endpoint is None:
@@ -235,7 +249,7 @@ def _call_message_flow(method: str, event: Event, body: bytes | None = None) -> 
     return _send(request, settings, event)
 
 
-def _upload(chunks: tuple[Chunk, ...], location: _Location, event: Event) -> str | None:
+def _upload(chunks: tuple[Chunk, ...], location: _Location, event: ContentEvent) -> str | None:
     """Upload and return the object's version, if the bucket keeps versions."""
     settings = read_settings("S3")
     if settings.endpoint_url:
@@ -257,7 +271,7 @@ def _upload(chunks: tuple[Chunk, ...], location: _Location, event: Event) -> str
     return None if version == "null" else version
 
 
-def _send(request: AwsRequest, settings: AwsSettings, event: Event) -> AwsResponse:
+def _send(request: AwsRequest, settings: AwsSettings, event: ContentEvent) -> AwsResponse:
     deadline = None
     if event.context is not None:
         deadline = time.monotonic() + event.context.get_remaining_time_in_millis() / 1000 - _SPARE_S

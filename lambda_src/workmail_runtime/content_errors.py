@@ -1,4 +1,4 @@
-"""What calling AWS for a message's content can raise; loaded only with what raises it."""
+"""The errors of calls to AWS for a message's content; loaded only by the modules that raise them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from workmail_runtime.errors import WorkMailRuntimeError
 
 
 class SettingsError(WorkMailRuntimeError):
-    """A setting of the function keeps it from calling AWS; nothing has been called."""
+    """A setting is missing or not valid, so that AWS cannot be called; nothing was called."""
 
 
 class ServiceUnreachableError(WorkMailRuntimeError):
-    """A service gave no usable answer in any try; WorkMail's retry may do better (T2)."""
+    """A service gave no usable answer in any try; WorkMail's retry may succeed (T2)."""
 
 
 class ServiceError(WorkMailRuntimeError):
     """A service refused a call.
 
     Attributes:
-        code: As the service's model names it, for example `MessageFrozen`.
+        code: The service's name for it, for example `MessageFrozen`.
         service_message: What the service said; may hold addresses, which the error's own text leaves out.
         status: The HTTP status.
         request_id: What AWS support asks for; None if the service gave none.
     """
 
     advice = ""
-    """What to do about it, if the code tells."""
+    """What to do about it, where the code is enough to know."""
 
     def __init__(self, code: str, service_message: str, *, status: int, request_id: str | None) -> None:
         self.code = code
@@ -58,7 +58,7 @@ class InvalidContentLocationError(ServiceError):
 
 
 class UpdateRefusedError(WorkMailRuntimeError):
-    """The message cannot be updated, whatever the function does; it goes on as it came."""
+    """The message cannot be updated, whatever the function does; it stays as it came."""
 
 
 class MessageFrozenError(UpdateRefusedError, ServiceError):
@@ -66,8 +66,8 @@ class MessageFrozenError(UpdateRefusedError, ServiceError):
 
 
 class MessageRejectedError(UpdateRefusedError, ServiceError):
-    """The new content is no message that WorkMail sends on (C8); inbound mail often is none as it arrives (C9)."""
+    """WorkMail does not accept the new content (C8); much inbound mail is not acceptable as it arrives (C9)."""
 
 
 class ContentUnavailableError(WorkMailRuntimeError):
-    """The content cannot be had or put, as can be told before any call: the text says why and what to do."""
+    """The content cannot be fetched or put; known before any call. The text says why and what to do."""

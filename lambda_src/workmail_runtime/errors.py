@@ -1,4 +1,4 @@
-"""What the runtime raises. No message holds an address, a subject or content, for Lambda logs what a handler raises."""
+"""What the runtime raises. No message holds an address, a subject or content: Lambda logs what a handler raises."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class WorkMailRuntimeError(Exception):
 
 
 class EventError(WorkMailRuntimeError):
-    """What the function got is no message flow event (E1, E2); nothing has been done yet.
+    """The function got something else than a message flow event (E1, E2); nothing was done yet.
 
     Attributes:
         problems: Each problem with the path of its field, for example `$.envelope.recipients[0].address: …`.
@@ -25,7 +25,7 @@ class EventError(WorkMailRuntimeError):
 
 
 class ReplyError(WorkMailRuntimeError):
-    """The reply would be malformed, so that the invocation would fail (R8); raised where the mistake is made."""
+    """The reply would be malformed, which fails the invocation (R8); raised where the mistake is made."""
 
 
 class DirectionError(ReplyError, AttributeError):

@@ -1,4 +1,4 @@
-"""The event a rule's function gets, parsed once at the door (E1-E8)."""
+"""The event that a rule's function gets, parsed and checked (E1-E8)."""
 
 from __future__ import annotations
 
@@ -13,39 +13,28 @@ from workmail_runtime.reply import InboundReply, Reply
 # Not typing.TYPE_CHECKING: a handler loads this module before it answers, and `typing` would be a good part of that.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, ClassVar, Protocol, Self
+    from typing import Any, ClassVar, Self
 
     from workmail_runtime.content import MessageContent
-
-    class LambdaContext(Protocol):
-        """The part of Lambda's context object that the runtime uses."""
-
-        @property
-        def aws_request_id(self) -> str:
-            """The id of this attempt; another one in each retry."""
-            ...
-
-        def get_remaining_time_in_millis(self) -> int:
-            """Tell how many milliseconds are left before Lambda ends the function."""
-            ...
+    from workmail_runtime.lambda_context import LambdaContext
 
 
 class Event(Record):
-    """One SMTP conversation's message, as WorkMail tells of it before the function looks at its content.
+    """What WorkMail says about the message of one SMTP conversation; the content is fetched apart.
 
-    Printing an event shows its ids and counts, never an address or the subject, so that it may be logged.
+    Printing an event shows its ids and counts, never an address or the subject, so it may be logged.
 
     Args:
-        mail_from: The envelope's sender; empty for a bounce. If `sender` is there, the address acted for (E3).
+        mail_from: The envelope's sender; empty for a bounce. If there is a `sender`, the address it acted for (E3).
         recipients: The conversation's recipients, To, Cc and Bcc alike; inbound only the organization's own (E4).
         subject: The subject, cut at 256 characters (E5); empty without one. Never write it back into the message.
         sender: Who sent on behalf of `mail_from`; None if nobody did (E3).
         message_id: What fetches the content (E8); None in older editions (E2).
-        invocation_id: Stays the same over all retries of one event (E7); None in older editions (E2).
+        invocation_id: The same in all retries of one event (E7); None in older editions (E2).
         direction: Which way the message travels; None in older editions, unless the handler declares it (E2).
         truncated: Whether WorkMail left recipients out to keep the event under 128 KB (E6).
         summary_version: The edition's version; None in the oldest (E2).
-        raw: The decoded JSON as it came, with whatever fields the runtime does not know.
+        raw: The decoded JSON as it came, with the fields that the runtime does not know.
         context: Lambda's context of this invocation; None outside Lambda.
     """
 
@@ -61,15 +50,18 @@ class Event(Record):
     raw: dict[str, Any] = {}  # noqa: RUF012 - parse() always gives it; by hand, an event has no raw form
     context: LambdaContext | None = None
 
+    mail_waits: ClassVar[bool] = True
+    """Whether the mail waits for the function; if not, an update of its content never shows (C4, T4)."""
+
     declared_direction: ClassVar[FlowDirection | None] = None
-    """The direction that events of this class have, also where the edition does not tell it."""
+    """The direction of every event of this class, also in editions that do not give it."""
 
     @classmethod
     def parse(cls, raw: object, context: LambdaContext | None = None) -> Self:
         """Parse a decoded JSON event of any edition; unknown fields are ignored (E2).
 
         Raises:
-            EventError: Fields are missing or of a wrong type; names all of them by path, without their values.
+            EventError: Fields are missing or have a wrong type; lists all of them by path, without their values.
         """
         reader = _Reader(raw)
         direction = reader.direction(cls.declared_direction)
@@ -94,8 +86,8 @@ class Event(Record):
         return cls
 
     def fetch_content(self) -> MessageContent:
-        """Fetch the message's content; `workmail_runtime.content` has what can be done with it, and the errors."""
-        from workmail_runtime.content import fetch_content  # a handler that only looks at the event does not load it
+        """Fetch the message's content; `workmail_runtime.content` describes what it can do, and the errors."""
+        from workmail_runtime.content import fetch_content  # a handler that needs only the event does not load it
 
         return fetch_content(self)
 
@@ -112,8 +104,8 @@ class SynchronousEvent(Event):
 
     @property
     def reply(self) -> Reply:
-        """An empty reply to this event, to add actions to; as it is, every recipient gets the fallback action (R5)."""
-        return Reply.to(self)
+        """An empty reply, to add actions to; without any, every recipient gets the fallback action (R5)."""
+        return Reply.to(self.recipients, direction=self.direction, truncated=self.truncated)
 
     @classmethod
     def _of_direction(cls, direction: FlowDirection | None) -> type[Any]:
@@ -129,8 +121,8 @@ class InboundEvent(SynchronousEvent):
 
     @property
     def reply(self) -> InboundReply:
-        """An empty reply to this event, to add actions to; as it is, every recipient gets the fallback action (R5)."""
-        return InboundReply.to(self)
+        """An empty reply, to add actions to; without any, every recipient gets the fallback action (R5)."""
+        return InboundReply.to(self.recipients, direction=self.direction, truncated=self.truncated)
 
 
 class OutboundEvent(SynchronousEvent):
@@ -140,7 +132,9 @@ class OutboundEvent(SynchronousEvent):
 
 
 class AsynchronousEvent(Event):
-    """An event of an asynchronous rule: the mail is delivered meanwhile, and no reply is read (R10, T4)."""
+    """An event of an asynchronous rule: the mail is delivered without waiting, and no reply is read (R10, T4)."""
+
+    mail_waits = False
 
 
 _BY_DIRECTION: dict[FlowDirection | None, type[SynchronousEvent]] = {
@@ -150,7 +144,7 @@ _BY_DIRECTION: dict[FlowDirection | None, type[SynchronousEvent]] = {
 
 
 class _Reader:
-    """Reads fields by path and collects what is wrong, so that one error tells all of it."""
+    """Reads fields by path and collects what is wrong, so that one error lists all of it."""
 
     def __init__(self, raw: object) -> None:
         self.raw = raw
@@ -161,7 +155,7 @@ class _Reader:
         self.problems.append(f"{path}: found {kind}, expected {allowed}")
 
     def _get(self, path: str, *, required: bool) -> object:
-        """Return what stands at `path`, or None; a wrong object on the way is reported once, by its own path."""
+        """Return the value at `path`, or None; a wrong object on the way is reported once, by its own path."""
         node, at = self.raw, "$"
         for name in path.split(".")[1:]:
             if not isinstance(node, dict):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol, TypeVar
 
-    from workmail_runtime.event import Event, LambdaContext
+    from workmail_runtime.event import Event
+    from workmail_runtime.lambda_context import LambdaContext
 
     ReplyDict = dict[str, Any]
     """A reply in the service's form (R1)."""
@@ -43,11 +44,11 @@ def synchronous(function: Callable[[SynchronousEvent], Reply | ReplyDict], /) ->
     """Make the handler of a synchronous rule: it gets the parsed event, and its reply is checked on return.
 
     Args:
-        function: Gets an `InboundEvent` or an `OutboundEvent`, as the event tells; a plain `SynchronousEvent` for an
-            older edition, which does not tell (E2). Returns a `Reply`, or a dict in the service's form.
+        function: Gets an `InboundEvent` or an `OutboundEvent`, by the event's direction; a plain `SynchronousEvent` for
+            an older edition, which has none (E2). Returns a `Reply`, or a dict in the service's form.
 
-    The handler raises `EventError` for what is no event, before the function is called, and `ReplyError` for what is no
-    valid reply (R1-R9). Either fails the invocation: WorkMail tries again or takes the fallback action (T2).
+    The handler raises `EventError` for a malformed event, before the function is called, and `ReplyError` for a reply
+    that is not valid (R1-R9). Either fails the invocation: WorkMail tries again or takes the fallback action (T2).
     """
     return _answering(function, SynchronousEvent)
 
@@ -55,7 +56,7 @@ def synchronous(function: Callable[[SynchronousEvent], Reply | ReplyDict], /) ->
 def synchronous_inbound(function: Callable[[InboundEvent], Reply | ReplyDict], /) -> LambdaHandler:
     """Make the handler of synchronous inbound rules only, as `synchronous` does.
 
-    An event of an older edition, which tells no direction (E2), is taken to be inbound; an outbound one raises
+    An event of an older edition, which has no direction (E2), is taken to be inbound; an outbound one raises
     `EventError`.
     """
     return _answering(function, InboundEvent)
@@ -64,7 +65,7 @@ def synchronous_inbound(function: Callable[[InboundEvent], Reply | ReplyDict], /
 def synchronous_outbound(function: Callable[[OutboundEvent], Reply | ReplyDict], /) -> LambdaHandler:
     """Make the handler of synchronous outbound rules only, as `synchronous` does.
 
-    An event of an older edition, which tells no direction (E2), is taken to be outbound; an inbound one raises
+    An event of an older edition, which has no direction (E2), is taken to be outbound; an inbound one raises
     `EventError`.
     """
     return _answering(function, OutboundEvent)
@@ -73,8 +74,8 @@ def synchronous_outbound(function: Callable[[OutboundEvent], Reply | ReplyDict],
 def asynchronous(function: Callable[[AsynchronousEvent], None], /) -> LambdaHandler:
     """Make the handler of an asynchronous rule: it gets the parsed event, and no reply is read (R10).
 
-    The handler raises `EventError` for what is no event, before the function is called. Its failure never touches the
-    delivery (T4): Lambda tries again, and then hands the event to the function's on-failure destination.
+    The handler raises `EventError` for a malformed event, before the function is called. A failure does not affect the
+    delivery (T4): Lambda tries again, and then sends the event to the function's on-failure destination.
     """
 
     @wraps(function)
@@ -103,7 +104,7 @@ def _checked(reply: object, event: SynchronousEvent) -> ReplyDict:
         raise ReplyError(message + "event.reply.default_for_all()")
     verdict = judge_reply(
         answer,
-        # An older edition does not tell (E2); inbound allows every action there is.
+        # An older edition has no direction (E2); inbound allows every action.
         direction=event.direction or FlowDirection.INBOUND,
         recipients=event.recipients,
         size=_size(answer),
@@ -118,11 +119,11 @@ def _checked(reply: object, event: SynchronousEvent) -> ReplyDict:
 
 
 def _size(answer: ReplyDict) -> int:
-    """Count the bytes the runtime client sends; it writes JSON without ASCII escapes."""
+    """Count the bytes that the runtime client sends; it writes JSON without ASCII escapes."""
     import json  # the runtime client has it loaded
 
     try:
-        return len(json.dumps(answer, ensure_ascii=False).encode())
+        return len(json.dumps(answer, ensure_ascii=False, allow_nan=False).encode())
     except (TypeError, ValueError, RecursionError) as error:
         message = f"the reply cannot be written as JSON: {type(error).__name__}"
         raise ReplyError(message) from error

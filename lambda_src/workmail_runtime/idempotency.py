@@ -1,6 +1,6 @@
-"""Once per event, however often WorkMail tries again: for handlers whose side effects need it (E7).
+"""Run a handler once per event, however often WorkMail tries again: for side effects that must not repeat (E7).
 
-Editing a message needs none of this: an edit that is there already is not made twice.
+Edits do not need this: the editor does not make an edit that is there already.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.utilities.idempotency import BasePersistenceLayer
 
-    from workmail_runtime.event import LambdaContext
     from workmail_runtime.handlers import LambdaHandler
+    from workmail_runtime.lambda_context import LambdaContext
 
 _logger = logging.getLogger("workmail_runtime")
 
@@ -28,7 +28,7 @@ TABLE_VARIABLE: Final = "WORKMAIL_IDEMPOTENCY_TABLE"
 """The environment variable that names the DynamoDB table; its partition key is `id`, its time to live `expiration`."""
 
 REMEMBERED_S: Final = 24 * 60 * 60
-"""How long an answer is kept: longer than any rule timeout (F13), or than Lambda's own retries."""
+"""How long an answer is kept: longer than any rule timeout (F13) and than Lambda's own retries."""
 
 
 def once_per_invocation(
@@ -36,10 +36,10 @@ def once_per_invocation(
 ) -> Callable[[LambdaHandler], LambdaHandler]:
     """Let a handler run once for each `invocationId`; a retry gets the first run's answer (E7).
 
-    The uppermost decorator, above `@synchronous` or `@asynchronous`. It is AWS Lambda Powertools' idempotency: put
+    Put it above `@synchronous` or `@asynchronous`. It uses the idempotency of AWS Lambda Powertools: put
     `aws-lambda-powertools` into the handler's requirements. The table keeps the answer, recipients
-    included, for 24 hours. A run that fails is forgotten, so that the retry runs; while one still runs, a retry fails
-    and comes again.
+    included, for 24 hours. A run that fails is forgotten, so that the retry runs. A retry that comes while a run is
+    still going on fails, and is tried again.
 
     An event of an older edition has no `invocationId` (E2): the handler runs unprotected, and a warning is logged.
 
@@ -81,6 +81,6 @@ def _table(name: str | None) -> BasePersistenceLayer:
 
     name = name or os.environ.get(TABLE_VARIABLE)
     if not name:
-        message = f"there is no table to remember invocations in: set {TABLE_VARIABLE}, or name one in the decorator"
+        message = f"no table is named to remember invocations in: set {TABLE_VARIABLE}, or name one in the decorator"
         raise SettingsError(message)
     return DynamoDBPersistenceLayer(table_name=name)

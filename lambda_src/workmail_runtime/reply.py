@@ -1,4 +1,4 @@
-"""What a synchronous function answers, built so that it cannot be malformed (R1-R9)."""
+"""The reply of a synchronous function, built so that it cannot be malformed (R1-R9)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, ClassVar, Self
-
-    from workmail_runtime.event import Event
 
 
 class _Entry(Record):
@@ -42,11 +40,11 @@ class Reply(Record):
     """Actions that both directions have: drop, bounce, default. Frozen: each method returns a new, longer reply.
 
     Start from `event.reply`, which knows the message's recipients and refuses others; a bare `Reply()` does not.
-    `…_for_all` takes every recipient that no other action names (R4); who is left over gets the rule's fallback action
-    (R5). Printing a reply shows actions and counts, never an address or a bounce message.
+    `…_for_all` takes every recipient that no other action names (R4). All others get the rule's fallback action (R5).
+    Printing a reply shows actions and counts, never an address or a bounce message.
 
-    Every method raises `ReplyError` instead of making a reply that WorkMail would refuse: an address that is none, or
-    not the message's; two actions for one recipient (R11); an eleventh action (R7); too many outbound recipients (R9).
+    Every method raises `ReplyError` for a reply that WorkMail would refuse: text that is not an address, or not one of
+    the message; two actions for one recipient (R11); an eleventh action (R7); too many outbound recipients (R9).
     """
 
     direction: FlowDirection | None = None
@@ -56,13 +54,12 @@ class Reply(Record):
     offered: ClassVar[tuple[ReplyAction, ...]] = REPLY_ACTIONS[FlowDirection.OUTBOUND]
 
     @classmethod
-    def to(cls, event: Event) -> Self:
-        """Return an empty reply to an event. Not all recipients of a truncated one are known (E6), so any is taken."""
-        known = None if event.truncated else frozenset(map(address_key, event.recipients))
-        return cls(direction=event.direction, known=known)
+    def to(cls, recipients: Iterable[str], *, direction: FlowDirection | None, truncated: bool) -> Self:
+        """Return an empty reply to an event. A truncated one lacks recipients (E6), so its reply takes any address."""
+        return cls(direction=direction, known=None if truncated else frozenset(map(address_key, recipients)))
 
     def drop(self, recipients: str | Iterable[str]) -> Self:
-        """Delete the message for these recipients; nobody is told."""
+        """Delete the message for these recipients, without notice to anybody."""
         return self._add(ReplyAction.DROP, recipients)
 
     def drop_for_all(self) -> Self:
@@ -70,19 +67,19 @@ class Reply(Record):
         return self._add(ReplyAction.DROP)
 
     def bounce(self, recipients: str | Iterable[str], *, message: str) -> Self:
-        """Refuse the message for these recipients; the sender is told `message` (R3)."""
+        """Refuse the message for these recipients; the sender gets `message` (R3)."""
         return self._add(ReplyAction.BOUNCE, recipients, message)
 
     def bounce_for_all(self, *, message: str) -> Self:
-        """Refuse the message for every recipient that no other action names; the sender is told `message` (R3)."""
+        """Refuse the message for every recipient that no other action names; the sender gets `message` (R3)."""
         return self._add(ReplyAction.BOUNCE, bounce_message=message)
 
     def default(self, recipients: str | Iterable[str]) -> Self:
-        """Let the message take its usual way to these recipients."""
+        """Deliver the message as usual to these recipients."""
         return self._add(ReplyAction.DEFAULT, recipients)
 
     def default_for_all(self) -> Self:
-        """Let the message take its usual way to every recipient that no other action names."""
+        """Deliver the message as usual to every recipient that no other action names."""
         return self._add(ReplyAction.DEFAULT)
 
     def add_bcc(self, recipients: str | Iterable[str]) -> Self:
@@ -101,7 +98,7 @@ class Reply(Record):
         *,
         adding: bool = False,
     ) -> Self:
-        """Return this reply with an action more; without `recipients` it is for all."""
+        """Return this reply with one more action; without `recipients` it is for all."""
         if action is ReplyAction.BOUNCE:
             _check_bounce_message(bounce_message)
         named = {} if recipients is None else self._read(action, recipients, adding=adding)
@@ -117,7 +114,7 @@ class Reply(Record):
         if len(entries) > MAX_REPLY_ACTIONS:
             message = (
                 f"{action}: this is the eleventh action of the reply, and {MAX_REPLY_ACTIONS} are allowed (R7); a "
-                "bounce counts once for each different message, so give fewer of them"
+                "bounce counts once per different message, so use fewer of them"
             )
             raise ReplyError(message)
         longer = tuple(entries.values())
@@ -132,13 +129,13 @@ class Reply(Record):
                 message = f"{where} is a {type(recipient).__name__}; it must be an address"
                 raise ReplyError(message)
             if problem := address_problem(recipient):
-                message = f"{where} must be an address like mailbox@example.com, and {problem} (R1)"
+                message = f"{where} must be an address like mailbox@example.com, but {problem} (R1)"
                 raise ReplyError(message)
             key = address_key(recipient)
             if self.known is not None and key not in self.known and not adding:
                 message = (
-                    f"{where} is no recipient of this message: naming it would send it a copy (R6); name one of "
-                    "event.recipients, or use add_bcc() if the copy is meant"
+                    f"{where} is not a recipient of this message: naming it would send it a copy (R6); name one of "
+                    "event.recipients, or use add_bcc() to send a copy"
                 )
                 raise ReplyError(message)
             read[key] = recipient
@@ -185,10 +182,10 @@ class Reply(Record):
         )
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    if not TYPE_CHECKING:  # for the type checkers the methods are simply not there
+    if not TYPE_CHECKING:  # for type checkers the methods do not exist
 
         def __getattr__(self, name: str) -> object:
-            """Say why an outbound reply has no spam action, in place of a bare AttributeError."""
+            """Say why an outbound reply has no spam action, instead of a bare AttributeError."""
             if name in vars(InboundReply):
                 message = (
                     f"{name}: the message's direction is {self.direction or 'not known'}, and only INBOUND has this "
@@ -230,6 +227,6 @@ def _check_bounce_message(message: object) -> None:
         found = f"{ReplyAction.BOUNCE}: the message is a {type(message).__name__}; it must be a string (R3)"
         raise ReplyError(found)
     if any("\ud800" <= character <= "\udfff" for character in message):
-        # The runtime client could not encode the reply, and would fail the invocation in an obscure way.
+        # The runtime client could not encode the reply, and would fail with an obscure message.
         found = f"{ReplyAction.BOUNCE}: the message holds a lone surrogate, which UTF-8 cannot carry; remove it"
         raise ReplyError(found)

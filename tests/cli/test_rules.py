@@ -157,7 +157,7 @@ def test_diff_tells_who_is_affected(rule_file: Callable[..., Path]) -> None:
     old, new = rule_file(entry("DROP"), name="old.json"), rule_file(entry("BOUNCE"), name="new.json")
     (change,) = json.loads(run("diff", old, new, "--json").stdout)["changes"]
     assert (change["senders"], change["before"]) == (["*"], "DROP (rule 'DROP')")
-    assert run("diff", old, old).stdout == "Nobody's mail is treated otherwise.\n"
+    assert run("diff", old, old).stdout == "No mail is treated differently.\n"
     assert run("diff", old).exit_code == 2
 
 
@@ -270,7 +270,7 @@ def test_an_app_as_deployed_differs_in_nothing_from_its_deployed_stack(
     client = SimpleNamespace(describe_stacks=lambda StackName: {"Stacks": [stack]})  # noqa: N803 - boto3's word
     monkeypatch.setattr("boto3.client", lambda service, region_name: client)
     result = run("diff", "--stack", "Mail", folder)
-    assert result.stdout == "Nobody's mail is treated otherwise.\n"
+    assert result.stdout == "No mail is treated differently.\n"
 
 
 def test_a_stack_that_cannot_be_read_is_told() -> None:

@@ -22,7 +22,7 @@ from workmail_constructs import (
     WorkMailOrganization,
 )
 from workmail_constructs.declared_rules import from_cloud_assembly
-from workmail_flow.rules import RuleError
+from workmail_flow.rule_problems import RuleError
 from workmail_flow.vocabulary import RuleAction
 
 ORGANIZATION_ID = "m-0123456789abcdef0123456789abcdef"

@@ -6,8 +6,12 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {
@@ -44,17 +48,58 @@ LIGHT = {
     - {"rich"},
 }
 
+# Modules that import each other, each circle with the reason why it stays. Imports inside functions and for type
+# checkers count: a reader has to follow those too.
+CIRCLES: dict[frozenset[str], str] = {
+    frozenset({"workmail_local.server.api", "workmail_local.server.daemon"}): "being removed",
+    frozenset(
+        f"workmail_local.aws.cloudformation.{name}"
+        for name in ("intrinsics", "nested_stack", "providers", "stack_resources", "stacks")
+    ): "being removed",
+}
+
 
 def _imports(path: Path) -> set[str]:
-    """Every absolute module name that a file imports, at its top or inside a function."""
+    """Every name that a file imports, absolute, at its top or inside a function: `package.module.name` of a `from`."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            found.add(node.module or "")
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
     return found
+
+
+def _import_graph() -> dict[str, set[str]]:
+    """Each module of ours, with those it imports; `from package import module` imports the module."""
+    files = {
+        ".".join(file.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): file
+        for root in (ROOT / "lambda_src", ROOT)
+        for package in ("workmail_flow", "workmail_runtime", "workmail_constructs", "workmail_local")
+        for file in (root / package).rglob("*.py")
+    }
+    return {
+        module: {name if name in files else name.rpartition(".")[0] for name in _imports(file)} & files.keys()
+        for module, file in files.items()
+    }
+
+
+def _circles(graph: Mapping[str, set[str]]) -> set[frozenset[str]]:
+    """The strongly connected components of more than one module."""
+    reached = {module: _reached(graph, module) for module in graph}
+    together = {frozenset(other for other in reached[module] if module in reached[other]) for module in graph}
+    return {circle for circle in together if len(circle) > 1}
+
+
+def _reached(graph: Mapping[str, set[str]], start: str) -> set[str]:
+    reached: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = graph[waiting.pop()] - reached
+        reached |= new
+        waiting += new
+    return reached
 
 
 def _allowed(module: str, part: str, table: set[str]) -> bool:
@@ -74,6 +119,21 @@ def test_a_part_imports_only_what_the_table_gives_it(part: str) -> None:
         if not _allowed(module, part, TABLE[part])
     }
     assert wrong == set()
+
+
+def test_a_circle_is_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set[str](), "e": {"a", "e"}}
+    assert _circles(graph) == {frozenset("bc")}
+
+
+def test_no_modules_import_each_other() -> None:
+    graph = _import_graph()
+    # One of each package, and edges of each kind: plain, in a function, for type checkers.
+    assert "workmail_flow.rule_set" in graph["workmail_flow.lint"]
+    assert "workmail_runtime.content" in graph["workmail_runtime.event"]
+    assert "workmail_constructs.run_lambda_rule" in graph["workmail_constructs"]
+    assert "workmail_flow.judge_reply" in graph["workmail_local.email_flow.engine"]
+    assert _circles(graph) == set(CIRCLES)
 
 
 @pytest.mark.parametrize("statement", LIGHT)

@@ -1,4 +1,4 @@
-"""`workmail-flow rules`: check, ask, explain and compare the email flow rules of a file, an app or a stack."""
+"""`workmail-flow rules`: check, test, explain and compare the email flow rules of a file, an app or a stack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from workmail_flow.diff import effect_in_words
 from workmail_flow.explain import explain as explanation
 from workmail_flow.lint import Severity
 from workmail_flow.lint import lint as findings_of
-from workmail_flow.rules import RuleError, RuleSet
+from workmail_flow.rule_problems import RuleError
+from workmail_flow.rule_set import RuleSet
 from workmail_flow.runbook import runbook as steps
 from workmail_flow.template import TemplateError
 from workmail_flow.vocabulary import FlowDirection
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
 SCHEMA_FILE: Final = "rule-file.schema.json"
 UNKNOWN_ORGANIZATION: Final = "(not known: a rule file names none)"
 
-app = typer.Typer(help="Email flow rules: check them, ask them, explain them, type them.", no_args_is_help=True)
+app = typer.Typer(help="Check, test, explain and compare email flow rules.", no_args_is_help=True)
 
 Source = Annotated[
     Path | None,
     typer.Argument(
         metavar="FILE",
-        help="A rule file (.json, .yaml, .yml), or the cdk.out folder of a synthesized app. Left out with --stack.",
+        help="A rule file (.json, .yaml, .yml), or the cdk.out folder of a synthesized app. Omit it with --stack.",
         exists=True,
     ),
 ]
@@ -61,7 +62,7 @@ def lint(
     strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too, unless acknowledged.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Tell what is wrong, risky or unsettled. Fails if an error is found."""
+    """Report what is wrong, risky or unsettled. Fails if there is an error."""
     found: list[dict[str, Any]] = []
     if source and not source.is_dir():
         rule_set, problems = RuleSet.read(_content(source))
@@ -102,13 +103,13 @@ def decide(
     source: Source = None,
     *,
     direction: Annotated[
-        str, typer.Option(callback=_direction, metavar="inbound|outbound", help="The way the message travels.")
+        str, typer.Option(callback=_direction, metavar="inbound|outbound", help="Which way the message travels.")
     ],
-    sender: Annotated[str, typer.Option(callback=_address, help="The address of the Sender header, or the only one.")],
+    sender: Annotated[str, typer.Option(callback=_address, help="The Sender header's address.")],
     recipient: Annotated[str, typer.Option(callback=_address, help="One recipient's address.")],
     from_: Annotated[
         str | None,
-        typer.Option("--from", callback=_address, help="The address of the From header, if it is another."),
+        typer.Option("--from", callback=_address, help="The From header's address, if it differs."),
     ] = None,
     stack: Stack = None,
     region: Region = None,
@@ -116,7 +117,7 @@ def decide(
     organization: Organization = None,
     as_json: Json = False,
 ) -> None:
-    """Tell which rule decides for a sender and a recipient, as the console's Test does."""
+    """Show which rule decides for a sender and a recipient, as the console's Test does."""
     rule_set = _one(_declared(source, stack, region, profile, organization)).rules
     decision = rule_set.decide(
         direction=FlowDirection(direction), sender=sender, from_=from_ or sender, recipient=recipient
@@ -141,7 +142,7 @@ def explain(
     profile: Profile = None,
     organization: Organization = None,
 ) -> None:
-    """Draw the rules as a Mermaid diagram and a table of who gets what, in Markdown."""
+    """Show the rules as a Mermaid diagram and a table of who gets what, in Markdown."""
     for declared in _declared(source, stack, region, profile, organization):
         typer.echo(f"# Email flow rules of organization {declared.organization_id}\n")
         typer.echo(explanation(declared.rules))
@@ -156,7 +157,7 @@ def runbook(
     profile: Profile = None,
     organization: Organization = None,
 ) -> None:
-    """Write what to type in the console, in an order that loses no mail on the way, in Markdown."""
+    """Print what to type in the console, in an order that loses no mail meanwhile, in Markdown."""
     for declared in _declared(source, stack, region, profile, organization):
         typer.echo(steps(declared.rules, organization_id=declared.organization_id))
 
@@ -176,7 +177,7 @@ def diff(
     organization: Organization = None,
     as_json: Json = False,
 ) -> None:
-    """Tell whose mail NEW treats otherwise than OLD, whatever the rules are called."""
+    """Show whose mail NEW treats differently than OLD, whatever the names of the rules."""
     if len(sources) != (1 if stack else 2):
         raise typer.BadParameter("give OLD and NEW, or --stack NAME and NEW")
     old = _one(_declared(None if stack else sources[0], stack, region, profile, organization))
@@ -202,7 +203,7 @@ def diff(
     for change in changes:
         typer.echo(str(change))
     if not changes:
-        typer.echo("Nobody's mail is treated otherwise.")
+        typer.echo("No mail is treated differently.")
 
 
 @app.command()
@@ -214,10 +215,10 @@ def schema() -> None:
 def _declared(
     source: Path | None, stack: str | None, region: str | None, profile: str | None, organization: str | None
 ) -> Sequence[DeclaredRules]:
-    """Read the rules, one entry an organization."""
+    """Read the rules, one entry per organization."""
     if (source is None) is (stack is None):
         raise typer.BadParameter("give either FILE, a rule file or a cdk.out folder, or --stack NAME")
-    declared = _told(lambda: _of_stack(stack, region, profile) if stack else _of_path(source or Path()))
+    declared = _or_fail(lambda: _of_stack(stack, region, profile) if stack else _of_path(source or Path()))
     if not declared:
         place = source or f"stack {stack}"
         _fail(f"{place}: no email flow rules are declared; EmailFlowRules and RunLambdaRule declare them")
@@ -259,15 +260,15 @@ def _of_stack(stack: str, region: str | None, profile: str | None) -> Sequence[D
 
 
 def _with_known_functions(rules: RuleSet, stack: str, region: str | None) -> RuleSet:
-    """Have the functions of a synthesized app stand for those of its deployed stack, which knows their ARNs."""
+    """Fill in the functions' ARNs, which a synthesized app does not know and its deployed stack does."""
     from workmail_constructs.declared_rules import shown_by_deployed_stack
 
     known = shown_by_deployed_stack(stack, region=region)
     return RuleSet(replace(rule, function=known.get(rule.function or "", rule.function)) for rule in rules)
 
 
-def _told(read: Callable[[], Sequence[DeclaredRules]]) -> Sequence[DeclaredRules]:
-    """Read, and end with the message where what is read is not valid."""
+def _or_fail(read: Callable[[], Sequence[DeclaredRules]]) -> Sequence[DeclaredRules]:
+    """Read, or end with the error's message."""
     try:
         return read()
     except (RuleError, TemplateError) as error:
@@ -322,7 +323,7 @@ def _finding_as_json(finding: LintFinding, organization: str | None) -> dict[str
 
 
 def _problem_as_json(problem: RuleProblem) -> dict[str, Any]:
-    """Return what makes an entry no rule in the shape of a finding: it has said its remedy already."""
+    """Return a problem in the shape of a finding; its message already says what to do."""
     return {
         "code": problem.fault,
         "severity": Severity.ERROR,

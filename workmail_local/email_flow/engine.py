@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from workmail_flow.rules import FlowRule
+    from workmail_flow.flow_rule import FlowRule
     from workmail_local.clock import Clock
     from workmail_local.deployed import Deployed, Organization
     from workmail_local.email_flow.destinations import Destinations

@@ -13,27 +13,11 @@ from typing import TYPE_CHECKING
 
 from workmail_flow import limits
 from workmail_flow.assumptions import IMMUTABLE_HEADERS, REQUIRED_HEADERS
+from workmail_flow.updated_content import UNIQUE_HEADERS, UNSUPPORTED_EXTENSIONS
 from workmail_local.encoded_words import decode_encoded_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-UNIQUE_HEADERS = (
-    # RFC 5322 section 3.6.
-    *("bcc", "cc", "date", "from", "in-reply-to", "message-id", "references", "reply-to", "sender", "subject", "to"),
-    # RFC 2045 sections 4 to 6.
-    *("content-transfer-encoding", "content-type", "mime-version"),
-)
-"""Headers that may stand once at most (C8)."""
-
-_EXTENSIONS = """
-ade adp app asp bas bat cer chm cmd com cpl crt csh der exe fxp gadget hlp hta inf ins isp its js jse ksh lib
-lnk mad maf mag mam maq mar mas mat mau mav maw mda mdb mde mdt mdw mdz msc msh msh1 msh1xml msh2 msh2xml
-mshxml msi msp mst ops pcd pif plg prf prg ps1 ps1xml ps2 ps2xml psc1 psc2 reg scf scr sct shb shs sys tmp url
-vb vbe vbs vps vsmacros vss vst vsw vxd ws wsc wsf wsh xnk
-"""
-UNSUPPORTED_EXTENSIONS = frozenset(_EXTENSIONS.split())
-"""File name extensions of attachments that Amazon SES does not take (C8; Amazon SES Developer Guide)."""
 
 MAX_NESTING = 100
 """Multiparts in multiparts past this are refused rather than followed."""

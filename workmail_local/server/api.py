@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from workmail_flow import limits
-from workmail_flow.rules import RuleError
+from workmail_flow.rule_problems import RuleError
 from workmail_flow.vocabulary import FlowDirection
 from workmail_local.email_flow.engine import RefusedError, Submission
 from workmail_local.faults import Fault, FaultPlanError, read_fault_plan

@@ -194,7 +194,7 @@ class LocalWorkMail:
         """Take what is deployed now; return how many held flows go on.
 
         Raises:
-            workmail_flow.rules.RuleError: The deployed rules do not go together; what was deployed before stays.
+            workmail_flow.rule_problems.RuleError: The deployed rules conflict; the deployment before it stays.
         """
         await self._load()
         self.watchers.publish({"type": "deployed", "stacks": self.deployed.stacks})

@@ -7,7 +7,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from workmail_flow.rules import FlowRule
+from workmail_flow.flow_rule import FlowRule
 from workmail_flow.vocabulary import FlowDirection
 from workmail_local.message_flow.service import MessageInTransit
 from workmail_local.message_head import MessageHead

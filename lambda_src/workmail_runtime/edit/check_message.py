@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workmail_flow.assumptions import IMMUTABLE_HEADERS, REQUIRED_HEADERS
 from workmail_flow.limits import MAX_LINE_BYTES, MAX_MIME_BYTES
+from workmail_flow.updated_content import UNIQUE_HEADERS, UNSUPPORTED_EXTENSIONS
 from workmail_runtime.edit.encoded_words import decode_words
 from workmail_runtime.edit.mime_part import parse_header, parse_message
 from workmail_runtime.edit.refusal import EditRefusedError
@@ -16,22 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workmail_runtime.edit.mime_part import MimePart
-
-_UNIQUE_HEADERS = """
-    bcc cc content-transfer-encoding content-type date from in-reply-to message-id mime-version references
-    reply-to sender subject to
-"""
-UNIQUE_HEADERS = frozenset(_UNIQUE_HEADERS.split())
-"""Fields a message may have once (RFC 5322 section 3.6, RFC 2045)."""
-
-_BLOCKED_EXTENSIONS = """
-    ade adp app asp bas bat cer chm cmd com cpl crt csh der exe fxp gadget hlp hta inf ins isp its js jse ksh
-    lib lnk mad maf mag mam maq mar mas mat mau mav maw mda mdb mde mdt mdw mdz msc msh msh1 msh1xml msh2
-    msh2xml mshxml msi msp mst ops pcd pif plg prf prg ps1 ps1xml ps2 ps2xml psc1 psc2 reg scf scr sct shb shs
-    sys tmp url vb vbe vbs vps vsmacros vss vst vsw vxd ws wsc wsf wsh xnk
-"""
-BLOCKED_EXTENSIONS = frozenset(_BLOCKED_EXTENSIONS.split())
-"""File name extensions that Amazon SES takes no attachment of (its Developer Guide, unsupported attachment types)."""
 
 
 class ProblemCode(StrEnum):
@@ -98,7 +83,7 @@ def _problems(raw: bytes | bytearray, original: bytes | bytearray | None) -> Ite
     for part in root.walk():
         name = part.filename or ""
         extension = name.strip().rpartition(".")[2].lower() if "." in name else ""
-        if extension in BLOCKED_EXTENSIONS:
+        if extension in UNSUPPORTED_EXTENSIONS:
             yield Problem(
                 ProblemCode.BLOCKED_ATTACHMENT, f"{part.name} is a .{extension} file, which Amazon SES does not take"
             )

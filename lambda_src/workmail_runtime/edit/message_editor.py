@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from workmail_flow.assumptions import IMMUTABLE_HEADERS
+from workmail_flow.updated_content import UNIQUE_HEADERS
 from workmail_runtime.edit.bodies import Bodies, find_bodies, require_room_beside
-from workmail_runtime.edit.check_message import UNIQUE_HEADERS
 from workmail_runtime.edit.encoded_words import decode_words, encode_words
 from workmail_runtime.edit.header_block import line_ending
 from workmail_runtime.edit.mime_part import MimePart, parse_message

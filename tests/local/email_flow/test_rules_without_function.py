@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from workmail_flow.rules import RuleSet
+from workmail_flow.rule_set import RuleSet
 from workmail_flow.vocabulary import FlowDirection
 from workmail_local.clock import Clock
 from workmail_local.deployed import Deployed, Organization

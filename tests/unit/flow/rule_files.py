@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workmail_flow.rules import RuleSet
+from workmail_flow.rule_set import RuleSet
 
 
 def entry(action: str, senders: str = "*", destinations: str = "*", **more: Any) -> dict[str, Any]:

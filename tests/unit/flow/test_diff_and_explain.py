@@ -36,4 +36,4 @@ def test_explain_draws_and_tabulates_who_gets_what() -> None:
     assert 'mail -->|"from *.x.test<br/>to *"| rule0' in told
     assert '| `*.x.test` | `*` | No "spam" | Drop |' in told
     assert "| `*` | `*` | none | Default (no rule matches) |" in told
-    assert "These rules decide for nobody: dead." in told
+    assert "These rules never decide: dead." in told

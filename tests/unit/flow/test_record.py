@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import ClassVar
 
 import pytest
 
@@ -17,11 +18,18 @@ class Point(Record):
 
 class Named(Point):
     name: str = ""
+    kind: ClassVar[str] = "named"
 
 
 def test_fields_are_given_by_place_or_name_and_defaults_fill_the_rest() -> None:
     assert (Point(1).x, Point(1).y, Point(y=2, x=1).y, Named(1, 2, "n").name) == (1, 0, 2, "n")
     assert repr(Point(1, y=2)) == "Point(x=1, y=2)"
+
+
+def test_a_class_variable_is_no_field() -> None:
+    assert repr(Named(1)) == "Named(x=1, y=0, name='')"
+    with pytest.raises(TypeError, match="Named has no field 'kind' left to set; fields: x, y, name"):
+        Named(1, kind="other")  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from workmail_flow.rules import RuleError, RuleSet
+from workmail_flow.rule_problems import RuleError
+from workmail_flow.rule_set import RuleSet
 from workmail_flow.template import (
     METADATA_KEY,
     DeclaredRules,

@@ -145,7 +145,7 @@ def test_malformed_events_name_the_path(raw: Any, problem: str) -> None:
     assert "@" not in str(raised.value)
 
 
-def test_all_problems_are_told_together_and_none_twice() -> None:
+def test_all_problems_are_reported_together_and_none_twice() -> None:
     with pytest.raises(EventError) as raised:
         Event.parse({"envelope": 1, "subject": 2, "truncated": 3})
     assert raised.value.problems == (

@@ -207,13 +207,17 @@ def test_the_services_own_endpoint_goes_first(bare_environment: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    ("mode", "attempts", "expected"),
-    [("legacy", None, 5), ("standard", None, 3), ("adaptive", None, 3), ("legacy", "2", 2)],
+    ("variables", "expected"),
+    [
+        ({"AWS_RETRY_MODE": "legacy"}, 5),
+        ({"AWS_RETRY_MODE": "standard"}, 3),
+        ({"AWS_RETRY_MODE": "adaptive"}, 3),
+        ({"AWS_RETRY_MODE": "legacy", "AWS_MAX_ATTEMPTS": "2"}, 2),
+    ],
 )
-def test_attempts(bare_environment: pytest.MonkeyPatch, mode: str, attempts: str | None, expected: int) -> None:
-    bare_environment.setenv("AWS_RETRY_MODE", mode)
-    if attempts:
-        bare_environment.setenv("AWS_MAX_ATTEMPTS", attempts)
+def test_attempts(bare_environment: pytest.MonkeyPatch, variables: dict[str, str], expected: int) -> None:
+    for name, value in variables.items():
+        bare_environment.setenv(name, value)
     assert read_settings("S3").max_attempts == expected
 
 

@@ -103,6 +103,8 @@ def _returning(reply: object, name: str = "inbound") -> Any:
         ),
         ({"actions": [{"action": {"type": "DROP"}, "recipients": ["bob"]}]}, r"\$.actions\[0\].recipients\[0\]: "),
         ({"actions": [], "extra": {1, 2}}, "the reply cannot be written as JSON: TypeError"),
+        ({"actions": [], "extra": float("nan")}, "the reply cannot be written as JSON: ValueError"),
+        ({"actions": [], "extra": "\ud800"}, "the reply cannot be written as JSON: UnicodeEncodeError"),
         ({"actions": [{"action": {"type": "BOUNCE", "parameters": {"bounceMessage": "x" * 262_144}}}]}, "262,144"),
     ],
 )

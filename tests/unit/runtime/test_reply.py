@@ -101,7 +101,7 @@ def test_two_actions_for_one_recipient(inbound: InboundReply) -> None:
 
 @pytest.mark.fact("R6")
 def test_only_add_bcc_adds_recipients(inbound: InboundReply) -> None:
-    with pytest.raises(ReplyError, match=r"DEFAULT: recipients\[1\] is no recipient of this .*add_bcc") as raised:
+    with pytest.raises(ReplyError, match=r"DEFAULT: recipients\[1\] is not a recipient of this .*add_bcc") as raised:
         inbound.default([BOB, "archive@corp.example"])
     assert "@" not in str(raised.value)
     assert inbound.add_bcc("archive@corp.example").to_dict() == {
