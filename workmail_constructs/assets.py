@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Final
 
 from workmail_constructs.defaults import PYTHON_VERSION
-
-RUNTIME_PACKAGES: Final = ("workmail_flow", "workmail_runtime")
-"""What a handler imports of ours."""
-
-REQUIREMENTS: Final = "requirements.txt"
-RECORD_FOLDER: Final = ".workmail"
+from workmail_flow.packed_code import (
+    RECORD_FOLDER,
+    RECORDED_BUILD,
+    RECORDED_REQUIREMENTS,
+    REQUIREMENTS,
+    RUNTIME_PACKAGES,
+    find_uv,
+)
 
 PLATFORM: Final = "aarch64-manylinux_2_34"
 """uv's name of Lambda's arm64 with Python 3.12 or newer: Amazon Linux 2023, whose glibc is 2.34."""
@@ -67,12 +69,11 @@ def packed_folder(folder: Path) -> Path:
     for package in RUNTIME_PACKAGES:
         _copy(_source_of(package), packed / package)
     _copy(folder, packed)
-    record = packed / RECORD_FOLDER
-    record.mkdir()
+    (packed / RECORD_FOLDER).mkdir()
     build = {"platform": PLATFORM, "python": PYTHON_VERSION}
-    (record / "build.json").write_text(json.dumps(build) + "\n", encoding="utf-8")
+    (packed / RECORDED_BUILD).write_text(json.dumps(build) + "\n", encoding="utf-8")
     if requirements.is_file():
-        shutil.copyfile(requirements, record / REQUIREMENTS)
+        shutil.copyfile(requirements, packed / RECORDED_REQUIREMENTS)
     return packed
 
 
@@ -98,8 +99,14 @@ def _staging_root() -> Path:
 
 
 def _install(requirements: Path, target: Path) -> None:
+    uv = find_uv()
+    if uv is None:
+        raise PackingError(
+            f"{requirements}: packing these requirements needs uv, which was found neither beside {sys.executable} "
+            "nor on PATH; install it with: pip install uv"
+        )
     command = [
-        *(_uv(requirements), "pip", "install", "--quiet", "--no-progress"),
+        *(uv, "pip", "install", "--quiet", "--no-progress"),
         *("--target", str(target), "--link-mode", "copy", "--no-compile-bytecode"),
         *("--python", sys.executable, "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM),
         *("--only-binary", ":all:", "--requirements", requirements.name),
@@ -117,15 +124,3 @@ def _install(requirements: Path, target: Path) -> None:
     (target / ".lock").unlink(missing_ok=True)
     for trace in (trace for name in _INSTALLER_TRACES for trace in target.glob(f"*.dist-info/{name}")):
         trace.unlink()
-
-
-def _uv(requirements: Path) -> str:
-    """Return the uv command: that of the Python package `uv`, or the one on PATH."""
-    beside = Path(sys.executable).with_name("uv")
-    found = str(beside) if beside.is_file() else shutil.which("uv")
-    if found is None:
-        raise PackingError(
-            f"{requirements}: packing these requirements needs uv, which was found neither beside {sys.executable} "
-            "nor on PATH; install it with: pip install uv"
-        )
-    return found

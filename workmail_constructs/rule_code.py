@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
-from weakref import WeakKeyDictionary
 
 from aws_cdk.aws_lambda import Code
 
 from workmail_constructs.assets import packed_folder
+from workmail_constructs.stack_record import StackRecord
 
 if TYPE_CHECKING:
     from aws_cdk import Stack
 
 _HANDLER: Final = re.compile(r"(?P<module>[A-Za-z_]\w*(?:[./][A-Za-z_]\w*)*)\.(?P<function>[A-Za-z_]\w*)")
-
-# By stack, since CDK ties a Code to the first stack that uses it.
-_CODES: Final[WeakKeyDictionary[Stack, dict[Path, Code]]] = WeakKeyDictionary()
 
 
 class RuleCode:
@@ -62,7 +59,7 @@ class RuleCode:
             PackingError: A file of the folder has the name of one of ours, or its requirements cannot be resolved.
         """
         packed = packed_folder(self._folder)
-        codes = _CODES.setdefault(stack, {})
+        codes = StackRecord.of(stack).codes
         code = codes.get(packed)
         if code is None:
             code = codes[packed] = Code.from_asset(str(packed))

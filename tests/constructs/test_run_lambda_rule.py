@@ -36,7 +36,7 @@ from workmail_constructs import (
     RunLambdaRule,
     WorkMailOrganization,
     defaults,
-    run_lambda_rule,
+    rule_function,
 )
 from workmail_flow.vocabulary import RuleAction
 
@@ -79,7 +79,7 @@ def test_the_role_may_write_to_its_own_log_group_and_has_no_managed_policy() -> 
 
 
 def test_the_runtime_is_the_one_that_requirements_are_resolved_for() -> None:
-    assert run_lambda_rule._runtime().name == f"python{defaults.PYTHON_VERSION}"
+    assert rule_function.RUNTIME.name == f"python{defaults.PYTHON_VERSION}"
 
 
 @pytest.mark.fact("L4")
@@ -328,7 +328,7 @@ def _both(stack: Stack) -> dict[str, Any]:
         (lambda _: {"code": None}, "code, function: found neither"),
         (_both, "code, function: found both"),
         (lambda stack: {"function": new_function(stack), "memory_size": 512}, "memory_size: found beside function"),
-        (lambda _: {"memory": 512}, "memory: found an argument there is not"),
+        (lambda _: {"memory": 512}, "memory: unknown argument"),
         (
             lambda _: {"run": ASYNCHRONOUS, "content_access": ContentAccess.UPDATE},
             "content_access: found UPDATE on an asynchronous rule",
