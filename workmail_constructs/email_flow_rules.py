@@ -1,4 +1,4 @@
-"""The email flow rules a stack declares: collected, checked, kept with the template, and written out to be typed."""
+"""The email flow rules that a stack declares: collected, checked, kept with the template, and written to a runbook."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from workmail_flow.lint import LintFinding
 
 RUNBOOK_SUFFIX: Final = ".email-flow-rules.md"
-"""What follows the stack's artifact id in the name of its runbook in the cloud assembly."""
+"""The end of a runbook's file name in the cloud assembly, after the stack's artifact id."""
 
 
 class Matching(TypedDict):
-    """Which mail a rule is for, and in which organization: the arguments that all kinds of rules share."""
+    """The arguments that all kinds of rules share: which mail a rule is for, and in which organization."""
 
     organization: WorkMailOrganization
     """The organization the rule is to be created in."""
     senders: Sequence[str]
     """Patterns (F4), at most 250: `mary@example.com`, `example.com`, `*.example.com` or `*`."""
     destinations: Sequence[str]
-    """Patterns, as the senders'."""
+    """Patterns of the same kinds."""
     acknowledge: NotRequired[Mapping[str, str]]
-    """The lint findings to accept for this rule: each code with the reason why."""
+    """The lint findings to accept for this rule: each code with the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +56,13 @@ class Declaration:
 class EmailFlowRules(Construct):
     """The email flow rules of one stack, for every organization it declares rules for.
 
-    No API creates email flow rules (L7): a person types them in the console. Here they are declared beside the
-    functions they run. At synth the rules of each organization, from all stacks of the app, are linted together; the
-    findings are annotations of the stacks that declare the rules concerned. The stack's template keeps its rules as
-    metadata, and the cloud assembly gets a runbook, `ARTIFACT.email-flow-rules.md`, with what to type.
+    No API creates email flow rules (L7): a person types them in the console. Here an app declares them, with the
+    functions they run. At synth the rules of each organization, from all stacks of the app, are linted together; each
+    finding is an annotation of the stacks that declare its rules. The stack's template keeps its rules as metadata, and
+    the cloud assembly gets a runbook, `ARTIFACT.email-flow-rules.md`, which says what to type.
 
-    `RunLambdaRule` declares its rule itself; the methods here declare the rules that run no function. Each returns the
-    rule, and raises `RuleError`, which names every problem, for a rule that WorkMail would not take.
+    `RunLambdaRule` declares its rule itself; the methods here declare the rules that run no function. Each returns its
+    rule. A rule that WorkMail would not take raises `RuleError`, which names every problem.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -81,15 +81,15 @@ class EmailFlowRules(Construct):
         return record.email_flow_rules
 
     def drop(self, name: str, *, direction: FlowDirection, **matching: Unpack[Matching]) -> FlowRule:
-        """Declare that nobody gets the mail and its sender is not told."""
+        """Declare that nobody gets the mail, and its sender gets no notice."""
         return self._declare(RuleAction.DROP, name, direction, matching)
 
     def bounce(self, name: str, *, direction: FlowDirection, **matching: Unpack[Matching]) -> FlowRule:
-        """Declare that nobody gets the mail and its sender is told so."""
+        """Declare that nobody gets the mail, and its sender gets a bounce message."""
         return self._declare(RuleAction.BOUNCE, name, direction, matching)
 
     def default(self, name: str, *, direction: FlowDirection, **matching: Unpack[Matching]) -> FlowRule:
-        """Declare that the mail takes its normal way: how an exception to a broader rule is written (F11)."""
+        """Declare that the mail is delivered as usual; this is an exception to a broader rule (F11)."""
         return self._declare(RuleAction.DEFAULT, name, direction, matching)
 
     def move_to_junk(self, name: str, **matching: Unpack[Matching]) -> FlowRule:
@@ -119,7 +119,7 @@ class EmailFlowRules(Construct):
         Args:
             rule: The rule; the ARN of its function may be a token.
             organization: The organization the rule is to be created in.
-            scope: The construct that declares the rule: messages name its path.
+            scope: The construct that declares the rule; messages name its path.
             function_arn_output: The output that shows the function's ARN once the stack is deployed.
         """
         # Nothing here calls into CDK: a stack may have hundreds of rules, and a call costs as much as a resource.
@@ -134,7 +134,7 @@ class EmailFlowRules(Construct):
         )
 
     def rule_set(self, organization: WorkMailOrganization) -> RuleSet:
-        """Return the rules this stack declares for an organization so far: to ask them in a test who gets what."""
+        """Return the rules that this stack has declared for an organization; a test can ask them who gets what."""
         return _rule_set(made for made in self._declarations() if _same(made.organization, organization))
 
     def _declare(
@@ -184,7 +184,7 @@ class EmailFlowRules(Construct):
     def _annotate(self, finding: LintFinding, declarations: Sequence[Declaration]) -> None:
         where = sorted({made.scope.node.path for made in declarations if made.rule.name in finding.rules})
         message = f"{finding.message} {finding.remedy}" + (f" Declared at {', '.join(where)}." if where else "")
-        # Once, however many stacks nested in it are concerned: CDK drops what it has at a path already.
+        # Several stacks nested in it may report the same finding: CDK keeps one.
         annotations = Annotations.of(self._record.top_level.stack)
         match finding.severity:
             case Severity.ERROR:
@@ -195,9 +195,9 @@ class EmailFlowRules(Construct):
                 annotations.add_info_v2(ACKNOWLEDGE_PREFIX + finding.code, message)
 
     def _write_runbook(self) -> None:
-        """Write what to type for each organization that this stack, or a stack nested in it, has rules for.
+        """Write what to type for each organization that this stack or a stack nested in it has rules for.
 
-        The whole organization's rules are in it, of whatever stack: the order in which rules are created matters.
+        It has the organization's rules of all stacks, since the order in which rules are created matters.
         """
         top = self._record.top_level
         chapters = [
@@ -224,7 +224,7 @@ def flow_rule(
 
     Raises:
         RuleError: WorkMail would not take the rule; every problem is named.
-        TypeError: Patterns are given as one string, whose letters would be taken for patterns.
+        TypeError: One string where a list of patterns is needed.
     """
     for argument, patterns in (("senders", senders), ("destinations", destinations)):
         if isinstance(patterns, str):
@@ -236,7 +236,7 @@ def flow_rule(
         "senders": list(senders),
         "destinations": list(destinations),
         "acknowledge": dict(acknowledge),
-        **{key: value for key, value in more.items() if value is not None},
+        **more,
     }
     return FlowRule.from_json(entry)
 
@@ -246,7 +246,7 @@ def _same(one: WorkMailOrganization, other: WorkMailOrganization) -> bool:
 
 
 def _organizations(declarations: Iterable[Declaration]) -> list[WorkMailOrganization]:
-    """Return the organizations declared for, in the order of their first rules."""
+    """Return the organizations that rules are declared for, in the order of their first rules."""
     return list({made.organization.organization_id: made.organization for made in declarations}.values())
 
 
@@ -265,7 +265,7 @@ def _chapter(declarations: Sequence[Declaration]) -> str:
 
 
 def _function_to_type(declaration: Declaration) -> str:
-    """Return the function's ARN, or where to find it if only the deployment decides it."""
+    """Return the function's ARN, or say where to find it if only the deployment decides it."""
     stack = declaration.record.stack
     arn: object = stack.resolve(declaration.rule.function)
     if isinstance(arn, str):
@@ -279,7 +279,7 @@ def _function_to_type(declaration: Declaration) -> str:
 
 @jsii.implements(IAnyProducer)
 class _Metadata:
-    """Gives a template its rules when it is written, so that no rule declared late is missed."""
+    """Gives a template its rules when CDK writes it, so that it has those declared last, too."""
 
     def __init__(self, declared: Callable[[], Sequence[DeclaredRules]]) -> None:
         self._declared = declared
@@ -292,8 +292,7 @@ class _Metadata:
 class _AtSynth:
     """Runs its steps at each synth.
 
-    As a validation and not as an aspect, since then all aspects, which may declare rules, have run, and references
-    between stacks are settled.
+    A validation runs after all aspects, which may declare rules, and after CDK has settled references between stacks.
     """
 
     def __init__(self, *steps: Callable[[], None]) -> None:

@@ -41,7 +41,7 @@ class WorkMailOrganization(Construct):
     account: str
     """The organization's account, or a token."""
     domains: tuple[str, ...]
-    """Its mail domains, as far as they were told."""
+    """The mail domains that were given for it."""
 
     def __init__(
         self,
@@ -81,16 +81,16 @@ class WorkMailOrganization(Construct):
         *,
         domains: Sequence[str] = (),
     ) -> Self:
-        """Name an organization of the stack's own Region and account, the only one its functions can serve (L2).
+        """Take an organization of the stack's own Region and account, the only kind that its functions can serve (L2).
 
         Args:
-            scope: Where it is used.
+            scope: The stack that uses it, or a construct in one.
             id: The construct's id.
-            organization_id: Its id (L3), or a token, for example of a CloudFormation parameter.
-            domains: Its mail domains, at most 1,000 (F6): with them the checks of rules say more.
+            organization_id: Its id (L3), or a token, for example a CloudFormation parameter's value.
+            domains: Its mail domains, at most 1,000 (F6); with them the lint finds more.
 
         Raises:
-            ValueError: The id is no organization id.
+            ValueError: This is not an organization id, or there are too many domains.
         """
         here = StackRecord.of(scope)
         return cls(
@@ -112,16 +112,16 @@ class WorkMailOrganization(Construct):
         *,
         domains: Sequence[str] = (),
     ) -> Self:
-        """Name an organization by its ARN, so that a rule in a stack of another Region or account is found at synth.
+        """Take an organization by its ARN, so that synth finds rules in stacks of another Region or account.
 
         Args:
-            scope: Where it is used.
+            scope: The stack that uses it, or a construct in one.
             id: The construct's id.
             organization_arn: Its ARN (L3), or a token.
-            domains: Its mail domains, at most 1,000 (F6): with them the checks of rules say more.
+            domains: Its mail domains, at most 1,000 (F6); with them the lint finds more.
 
         Raises:
-            ValueError: The ARN is not an organization's.
+            ValueError: This is not an organization's ARN, or there are too many domains.
         """
         if is_known(organization_arn):
             parsed = _ARN.fullmatch(organization_arn)

@@ -72,9 +72,9 @@ def test_a_deployed_stack_tells_its_rules_with_the_values_of_the_deployment() ->
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (None, "manifest.json: not found; a folder that `cdk synth` wrote is needed"),
+        (None, "manifest.json: not found; give a folder that `cdk synth` wrote"),
         ("{", "manifest.json: not JSON"),
-        ("[]", "manifest.json: found list, a JSON object is needed"),
+        ("[]", "manifest.json: found list, allowed is a JSON object"),
     ],
 )
 def test_a_folder_that_is_no_cloud_assembly_is_refused(tmp_path: Path, content: str | None, complaint: str) -> None:

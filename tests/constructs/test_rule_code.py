@@ -15,6 +15,7 @@ from aws_cdk.assertions import Template
 
 from tests.constructs.stacks import HANDLER, new_rule, new_stack, only
 from workmail_constructs import PackingError, RuleCode, assets
+from workmail_flow.packed_code import RUNTIME_PACKAGES
 
 PLATFORM_TAG = "manylinux_2_34"
 
@@ -102,7 +103,7 @@ def test_an_installed_wheel_packs_what_a_checkout_packs(folder: Path, tmp_path: 
     # Installed means: the packages lie in one folder, with the byte code that pip has written beside them.
     site = tmp_path / "site"
     root = Path(assets.__file__).parent
-    for source in (root, *(assets._source_of(package) for package in assets.RUNTIME_PACKAGES)):
+    for source in (root, *(assets._source_of(package) for package in RUNTIME_PACKAGES)):
         shutil.copytree(source, site / source.name, ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(site)], check=True)
     script = (
@@ -176,7 +177,7 @@ def test_a_folder_that_shadows_the_runtime_is_refused(folder: Path, name: str) -
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"path: found '.*nowhere', which is no folder"):
+    with pytest.raises(ValueError, match=r"path: found '.*nowhere', which is not a folder"):
         RuleCode.from_folder(tmp_path / "nowhere")
 
 
