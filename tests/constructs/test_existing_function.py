@@ -1,4 +1,4 @@
-"""What RunLambdaRule adds to a function that is there already: what is missing, and nothing more."""
+"""What RunLambdaRule adds to an existing function: what is missing, and nothing more."""
 
 from __future__ import annotations
 
