@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workmail_flow.packed_code import RUNTIME_PACKAGES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -62,7 +64,7 @@ class ColdStarts:
         self, folder: Path, handlers: Mapping[str, str], environment: Mapping[str, str], *, from_source: bool
     ) -> None:
         self._task = folder / "task"
-        for package in ("workmail_flow", "workmail_runtime"):
+        for package in RUNTIME_PACKAGES:
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / "lambda_src" / package, self._task / package, ignore=ignored)
         for name, source in handlers.items():

@@ -1,6 +1,6 @@
 """AWS CDK constructs for Amazon WorkMail Run Lambda email flow rules.
 
-Names load what they need when they are first used: the light parts of this package run without aws_cdk.
+A name is loaded when it is first used, so that the light parts of this package run without aws_cdk.
 """
 
 from __future__ import annotations

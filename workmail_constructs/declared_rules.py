@@ -1,4 +1,4 @@
-"""The email flow rules that a synthesized app or a deployed stack declares, read back from its templates' metadata."""
+"""Reads the email flow rules that a synthesized app or a deployed stack declares from its templates' metadata."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _NESTED_TEMPLATE_SUFFIX: Final = ".nested.template.json"
 
 
 def from_cloud_assembly(folder: Path) -> tuple[DeclaredRules, ...]:
-    """Read the rules of a synthesized app, `cdk.out`: one entry an organization, its rules of all stacks together.
+    """Read the rules of a synthesized app, `cdk.out`: one entry per organization, with its rules from all stacks.
 
-    Stacks in stages and nested stacks are read too. What only a deployment decides, such as the ARN of a function, is
-    given in words that say where it will stand.
+    Stacks in stages and nested stacks are read too. Words that say where to find it stand for a value that only a
+    deployment decides, such as a function's ARN.
 
     Raises:
-        TemplateError: The folder is no cloud assembly, or a template's metadata is not what this release writes.
+        TemplateError: The folder is not a cloud assembly, or this release cannot read a template's metadata.
     """
     declared = [
         of_organization
@@ -33,17 +33,17 @@ def from_cloud_assembly(folder: Path) -> tuple[DeclaredRules, ...]:
 
 
 def from_deployed_stack(stack_name: str, *, region: str | None = None) -> tuple[DeclaredRules, ...]:
-    """Read the rules of a deployed stack, and of the stacks nested in it, with the values the deployment decided.
+    """Read the rules of a deployed stack, and of the stacks nested in it, with the values of the deployment.
 
     Uses boto3 with the caller's credentials: `cloudformation:GetTemplate`, `DescribeStacks`, `ListStackResources`.
 
     Args:
         stack_name: The stack's name or id.
-        region: Where it is deployed; the caller's default Region if not given.
+        region: Its Region; by default the caller's.
 
     Raises:
         botocore.exceptions.ClientError: There is no such stack, or no permission to read it.
-        TemplateError: The template's metadata is not what this release writes.
+        TemplateError: This release cannot read the template's metadata.
     """
     import boto3
 
@@ -52,7 +52,7 @@ def from_deployed_stack(stack_name: str, *, region: str | None = None) -> tuple[
 
 
 def shown_by_deployed_stack(stack_name: str, *, region: str | None = None) -> dict[str, str]:
-    """Return what a deployed stack's outputs show, by the words that `from_cloud_assembly` has for each.
+    """Return the values of a deployed stack's outputs, each by the words that `from_cloud_assembly` uses for it.
 
     Uses boto3 with the caller's credentials: `cloudformation:DescribeStacks`.
     """
@@ -66,7 +66,7 @@ def shown_by_deployed_stack(stack_name: str, *, region: str | None = None) -> di
 
 
 def merge_by_organization(declared: Sequence[DeclaredRules]) -> tuple[DeclaredRules, ...]:
-    """Join entries of the same organization, rules in the order given."""
+    """Join the entries of each organization; rules keep their order."""
     by_id: dict[str, list[DeclaredRules]] = {}
     for of_organization in declared:
         by_id.setdefault(of_organization.organization_id, []).append(of_organization)
@@ -82,7 +82,7 @@ def merge_by_organization(declared: Sequence[DeclaredRules]) -> tuple[DeclaredRu
 
 
 def place_of_output(output: str, stack_name: str) -> str:
-    """Say in words that a value is shown by a stack's output."""
+    """Say in words which output of a stack shows a value."""
     return f"the output {output} of stack {stack_name}"
 
 
@@ -93,7 +93,7 @@ def place_of_value(value: object, stack_name: str) -> str:
 
 
 def _where_to_find(stack_name: str, template: Mapping[str, Any]) -> Callable[[object], str]:
-    # Of several outputs with one value CDK's own exports, which come last, have the names that say least.
+    # The first of several outputs with one value wins: CDK's own exports, which say little, come last.
     outputs = {_key(output.get("Value")): name for name, output in reversed(template.get("Outputs", {}).items())}
 
     def resolve(intrinsic: object) -> str:
@@ -127,13 +127,13 @@ def _read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_bytes())
     except FileNotFoundError:
-        message = f"{file}: not found; a folder that `cdk synth` wrote is needed, usually cdk.out"
+        message = f"{file}: not found; give a folder that `cdk synth` wrote, usually cdk.out"
         raise TemplateError(message) from None
     except ValueError as error:
         message = f"{file}: not JSON ({error}); synthesize the app again"
         raise TemplateError(message) from None
     if not isinstance(content, dict):
-        message = f"{file}: found {type(content).__name__}, a JSON object is needed; synthesize the app again"
+        message = f"{file}: found {type(content).__name__}, allowed is a JSON object; synthesize the app again"
         raise TemplateError(message)
     return content
 
@@ -150,16 +150,16 @@ def _deployed(cloudformation: Any, stack_name: str) -> Iterator[DeclaredRules]:
 
 
 def _parsed(body: str | dict[str, Any]) -> dict[str, Any]:
-    if isinstance(body, dict):  # boto3 has parsed a JSON template already
+    if isinstance(body, dict):  # boto3 parses a JSON template itself
         return body
-    import yaml  # the CDK CLI sends a small template of an account without bootstrap bucket as YAML
+    import yaml  # without a bootstrap bucket the CDK CLI sends a small template as YAML
 
     template = yaml.safe_load(body)
     return template if isinstance(template, dict) else {}
 
 
 class _DeployedValues:
-    """Turns a template's intrinsics into what a deployed stack made of them."""
+    """Resolves a template's intrinsics to the values of a deployed stack."""
 
     def __init__(self, template: dict[str, Any], stack: dict[str, Any], resources: list[dict[str, Any]]) -> None:
         _, partition, _, region, account, _ = stack["StackId"].split(":", 5)
@@ -189,7 +189,7 @@ class _DeployedValues:
                 self._function_arns[resource["LogicalResourceId"]] = arn
 
     def resolve(self, value: object) -> str:
-        """Return what `value` became, or where it stands if this stack does not tell."""
+        """Return the deployed value of `value`, or say where to find it if this stack does not show it."""
         shown = self._outputs.get(_key(value))
         if shown is not None:
             return shown

@@ -1,19 +1,18 @@
-"""The email flow rules a stack declares: collected, checked, kept with the template, and written out to be typed."""
+"""The email flow rules that a stack declares: collected, checked, kept with the template, and written to a runbook."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NotRequired, TypedDict, Unpack
 
 import jsii
-from aws_cdk import Annotations, CfnOutput, IAnyProducer, IResolveContext, Lazy, NestedStack, Stack, Stage
+from aws_cdk import Annotations, CfnOutput, IAnyProducer, IResolveContext, Lazy, Stack, Stage
 from constructs import Construct, IConstruct, IValidation
 
 from workmail_constructs.declared_rules import place_of_output, place_of_value
 from workmail_constructs.problems import ACKNOWLEDGE_PREFIX
-from workmail_constructs.regions import stack_of
+from workmail_constructs.stack_record import StackRecord
 from workmail_flow.flow_rule import FlowRule
 from workmail_flow.lint import Severity, lint
 from workmail_flow.rule_set import RuleSet
@@ -28,72 +27,70 @@ if TYPE_CHECKING:
     from workmail_flow.lint import LintFinding
 
 RUNBOOK_SUFFIX: Final = ".email-flow-rules.md"
-"""What follows the stack's artifact id in the name of its runbook in the cloud assembly."""
+"""The end of a runbook's file name in the cloud assembly, after the stack's artifact id."""
 
 
 class Matching(TypedDict):
-    """Which mail a rule is for, and in which organization: the arguments that all kinds of rules share."""
+    """The arguments that all kinds of rules share: which mail a rule is for, and in which organization."""
 
     organization: WorkMailOrganization
     """The organization the rule is to be created in."""
     senders: Sequence[str]
     """Patterns (F4), at most 250: `mary@example.com`, `example.com`, `*.example.com` or `*`."""
     destinations: Sequence[str]
-    """Patterns, as the senders'."""
+    """Patterns of the same kinds."""
     acknowledge: NotRequired[Mapping[str, str]]
-    """The lint findings to accept for this rule: each code with the reason why."""
+    """The lint findings to accept for this rule: each code with the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Declaration:
+class Declaration:
+    """A rule, and who declares it."""
+
     rule: FlowRule
     organization: WorkMailOrganization
     scope: IConstruct
-    stack: Stack
-    top_level_stack: Stack
+    record: StackRecord
     function_arn_output: CfnOutput | None
 
 
 class EmailFlowRules(Construct):
     """The email flow rules of one stack, for every organization it declares rules for.
 
-    No API creates email flow rules (L7): a person types them in the console. Here they are declared beside the
-    functions they run. At synth the rules of each organization, from all stacks of the app, are linted together; the
-    findings are annotations of the stacks that declare the rules concerned. The stack's template keeps its rules as
-    metadata, and the cloud assembly gets a runbook, `ARTIFACT.email-flow-rules.md`, with what to type.
+    No API creates email flow rules (L7): a person types them in the console. Here an app declares them, with the
+    functions they run. At synth the rules of each organization, from all stacks of the app, are linted together; each
+    finding is an annotation of the stacks that declare its rules. The stack's template keeps its rules as metadata, and
+    the cloud assembly gets a runbook, `ARTIFACT.email-flow-rules.md`, which says what to type.
 
-    `RunLambdaRule` declares its rule itself; the methods here declare the rules that run no function. Each returns the
-    rule, and raises `RuleError`, which names every problem, for a rule that WorkMail would not take.
+    `RunLambdaRule` declares its rule itself; the methods here declare the rules that run no function. Each returns its
+    rule. A rule that WorkMail would not take raises `RuleError`, which names every problem.
     """
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack, "EmailFlowRules")
-        self._stack = stack
-        self._top_level_stack = _top_level(stack)
-        node = self.node
-        self._of_app = _OF_APP[node.root]
+        self._record = StackRecord.of(stack)
+        self._of_app = self._record.app.declarations
         stack.add_metadata(METADATA_KEY, Lazy.uncached_any(_Metadata(self._declared)))
-        node.add_validation(_AtSynth(self._lint, self._write_runbook))
+        self.node.add_validation(_AtSynth(self._lint, self._write_runbook))
 
     @classmethod
     def of(cls, scope: IConstruct) -> EmailFlowRules:
         """Return the email flow rules of the stack that `scope` is, or is in."""
-        stack = stack_of(scope)
-        rules = _OF_STACK.get(stack)
-        if rules is None:
-            rules = _OF_STACK[stack] = cls(stack)
-        return rules
+        record = StackRecord.of(scope)
+        if record.email_flow_rules is None:
+            record.email_flow_rules = cls(record.stack)
+        return record.email_flow_rules
 
     def drop(self, name: str, *, direction: FlowDirection, **matching: Unpack[Matching]) -> FlowRule:
-        """Declare that nobody gets the mail and its sender is not told."""
+        """Declare that nobody gets the mail, and its sender gets no notice."""
         return self._declare(RuleAction.DROP, name, direction, matching)
 
     def bounce(self, name: str, *, direction: FlowDirection, **matching: Unpack[Matching]) -> FlowRule:
-        """Declare that nobody gets the mail and its sender is told so."""
+        """Declare that nobody gets the mail, and its sender gets a bounce message."""
         return self._declare(RuleAction.BOUNCE, name, direction, matching)
 
     def default(self, name: str, *, direction: FlowDirection, **matching: Unpack[Matching]) -> FlowRule:
-        """Declare that the mail takes its normal way: how an exception to a broader rule is written (F11)."""
+        """Declare that the mail is delivered as usual; this is an exception to a broader rule (F11)."""
         return self._declare(RuleAction.DEFAULT, name, direction, matching)
 
     def move_to_junk(self, name: str, **matching: Unpack[Matching]) -> FlowRule:
@@ -123,23 +120,22 @@ class EmailFlowRules(Construct):
         Args:
             rule: The rule; the ARN of its function may be a token.
             organization: The organization the rule is to be created in.
-            scope: The construct that declares the rule: messages name its path.
+            scope: The construct that declares the rule; messages name its path.
             function_arn_output: The output that shows the function's ARN once the stack is deployed.
         """
-        # Nothing in here calls into CDK: a stack may have hundreds of rules, and a call costs what a resource costs.
+        # Nothing here calls into CDK: a stack may have hundreds of rules, and a call costs as much as a resource.
         self._of_app.append(
-            _Declaration(
+            Declaration(
                 rule=rule,
                 organization=organization,
                 scope=scope,
-                stack=self._stack,
-                top_level_stack=self._top_level_stack,
+                record=self._record,
                 function_arn_output=function_arn_output,
             )
         )
 
     def rule_set(self, organization: WorkMailOrganization) -> RuleSet:
-        """Return the rules this stack declares for an organization so far: to ask them in a test who gets what."""
+        """Return the rules that this stack has declared for an organization; a test can ask them who gets what."""
         return _rule_set(made for made in self._declarations() if _same(made.organization, organization))
 
     def _declare(
@@ -151,22 +147,20 @@ class EmailFlowRules(Construct):
         *,
         smtp_gateway: str | None = None,
     ) -> FlowRule:
-        entry: dict[str, object] = {
-            "name": name,
-            "direction": direction.lower(),
-            "action": action.value,
-            "senders": list(matching["senders"]),
-            "destinations": list(matching["destinations"]),
-            "acknowledge": dict(matching.get("acknowledge", {})),
-        }
-        if smtp_gateway is not None:
-            entry["smtpGateway"] = smtp_gateway
-        rule = FlowRule.from_json(entry)
-        self.add(rule, organization=matching["organization"], scope=self._stack)
+        rule = flow_rule(
+            name,
+            action,
+            direction=direction,
+            senders=matching["senders"],
+            destinations=matching["destinations"],
+            acknowledge=matching.get("acknowledge", {}),
+            smtpGateway=smtp_gateway,
+        )
+        self.add(rule, organization=matching["organization"], scope=self._record.stack)
         return rule
 
-    def _declarations(self) -> Iterator[_Declaration]:
-        return (made for made in self._of_app if made.stack is self._stack)
+    def _declarations(self) -> Iterator[Declaration]:
+        return (made for made in self._of_app if made.record is self._record)
 
     def _declared(self) -> list[DeclaredRules]:
         return [
@@ -182,17 +176,17 @@ class EmailFlowRules(Construct):
     def _lint(self) -> None:
         for organization in _organizations(self._declarations()):
             of_organization = [made for made in self._of_app if _same(made.organization, organization)]
-            own = {made.rule.name for made in of_organization if made.stack is self._stack}
+            own = {made.rule.name for made in of_organization if made.record is self._record}
             domains = {domain for made in of_organization for domain in made.organization.domains}
             for finding in lint(_rule_set(of_organization), organization_domains=domains):
                 if finding.acknowledged is None and (not finding.rules or own.intersection(finding.rules)):
                     self._annotate(finding, of_organization)
 
-    def _annotate(self, finding: LintFinding, declarations: Sequence[_Declaration]) -> None:
+    def _annotate(self, finding: LintFinding, declarations: Sequence[Declaration]) -> None:
         where = sorted({made.scope.node.path for made in declarations if made.rule.name in finding.rules})
         message = f"{finding.message} {finding.remedy}" + (f" Declared at {', '.join(where)}." if where else "")
-        # Once, however many stacks nested in it are concerned: CDK drops what it has at a path already.
-        annotations = Annotations.of(self._top_level_stack)
+        # Several stacks nested in it may report the same finding: CDK keeps one.
+        annotations = Annotations.of(self._record.top_level.stack)
         match finding.severity:
             case Severity.ERROR:
                 annotations.add_error(f"{message} [{finding.code}]")
@@ -202,57 +196,78 @@ class EmailFlowRules(Construct):
                 annotations.add_info_v2(ACKNOWLEDGE_PREFIX + finding.code, message)
 
     def _write_runbook(self) -> None:
-        """Write what to type for each organization that this stack, or a stack nested in it, has rules for.
+        """Write what to type for each organization that this stack or a stack nested in it has rules for.
 
-        The whole organization's rules are in it, of whatever stack: the order in which rules are created matters.
+        It has the organization's rules of all stacks, since the order in which rules are created matters.
         """
-        top = self._top_level_stack
+        top = self._record.top_level
         chapters = [
             _chapter([made for made in self._of_app if _same(made.organization, organization)])
-            for organization in _organizations(made for made in self._of_app if made.top_level_stack is top)
+            for organization in _organizations(made for made in self._of_app if made.record.top_level is top)
         ]
-        stage = Stage.of(top)
+        stage = Stage.of(top.stack)
         assert stage is not None, "CDK puts every stack in a stage"  # noqa: S101
-        file = Path(stage.outdir, f"{top.artifact_id}{RUNBOOK_SUFFIX}")
+        file = Path(stage.outdir, f"{top.stack.artifact_id}{RUNBOOK_SUFFIX}")
         file.write_text("\n".join(chapters), encoding="utf-8")
 
 
-_OF_STACK: dict[Stack, EmailFlowRules] = {}
-# By the root of the construct tree. jsii keeps every construct while the process lives: weak keys would free nothing.
-_OF_APP: defaultdict[IConstruct, list[_Declaration]] = defaultdict(list)
+def flow_rule(
+    name: str,
+    action: RuleAction,
+    *,
+    direction: FlowDirection,
+    senders: Sequence[str],
+    destinations: Sequence[str],
+    acknowledge: Mapping[str, str],
+    **more: object,
+) -> FlowRule:
+    """Return the rule that these arguments describe, with `more` keys of its entry in a rule file.
 
-
-def _top_level(stack: Stack) -> Stack:
-    parent = stack.nested_stack_parent if isinstance(stack, NestedStack) else None
-    return _top_level(parent) if parent else stack
+    Raises:
+        RuleError: WorkMail would not take the rule; every problem is named.
+        TypeError: One string where a list of patterns is needed.
+    """
+    for argument, patterns in (("senders", senders), ("destinations", destinations)):
+        if isinstance(patterns, str):
+            raise TypeError(f"{argument}: found the string {patterns!r}; give a list of patterns: [{patterns!r}]")
+    entry: dict[str, object] = {
+        "name": name,
+        "direction": str(direction).lower(),
+        "action": action.value,
+        "senders": list(senders),
+        "destinations": list(destinations),
+        "acknowledge": dict(acknowledge),
+        **more,
+    }
+    return FlowRule.from_json(entry)
 
 
 def _same(one: WorkMailOrganization, other: WorkMailOrganization) -> bool:
     return one.organization_id == other.organization_id
 
 
-def _organizations(declarations: Iterable[_Declaration]) -> list[WorkMailOrganization]:
-    """Return the organizations declared for, in the order of their first rules."""
+def _organizations(declarations: Iterable[Declaration]) -> list[WorkMailOrganization]:
+    """Return the organizations that rules are declared for, in the order of their first rules."""
     return list({made.organization.organization_id: made.organization for made in declarations}.values())
 
 
-def _rule_set(declarations: Iterable[_Declaration]) -> RuleSet:
+def _rule_set(declarations: Iterable[Declaration]) -> RuleSet:
     return RuleSet(made.rule for made in declarations)
 
 
-def _chapter(declarations: Sequence[_Declaration]) -> str:
+def _chapter(declarations: Sequence[Declaration]) -> str:
     first = declarations[0]
     rules = RuleSet(
         replace(made.rule, function=_function_to_type(made)) if made.rule.function else made.rule
         for made in declarations
     )
-    organization_id = spell_intrinsic(first.stack.resolve(first.organization.organization_id))
+    organization_id = spell_intrinsic(first.record.stack.resolve(first.organization.organization_id))
     return runbook(rules, organization_id=organization_id)
 
 
-def _function_to_type(declaration: _Declaration) -> str:
-    """Return the function's ARN, or where to find it if only the deployment decides it."""
-    stack = declaration.stack
+def _function_to_type(declaration: Declaration) -> str:
+    """Return the function's ARN, or say where to find it if only the deployment decides it."""
+    stack = declaration.record.stack
     arn: object = stack.resolve(declaration.rule.function)
     if isinstance(arn, str):
         return arn
@@ -265,7 +280,7 @@ def _function_to_type(declaration: _Declaration) -> str:
 
 @jsii.implements(IAnyProducer)
 class _Metadata:
-    """Gives a template its rules when it is written, so that no rule declared late is missed."""
+    """Gives a template its rules when CDK writes it, so that it has those declared last, too."""
 
     def __init__(self, declared: Callable[[], Sequence[DeclaredRules]]) -> None:
         self._declared = declared
@@ -278,8 +293,7 @@ class _Metadata:
 class _AtSynth:
     """Runs its steps at each synth.
 
-    As a validation and not as an aspect, since then all aspects, which may declare rules, have run, and references
-    between stacks are settled.
+    A validation runs after all aspects, which may declare rules, and after CDK has settled references between stacks.
     """
 
     def __init__(self, *steps: Callable[[], None]) -> None:

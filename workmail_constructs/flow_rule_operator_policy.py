@@ -1,4 +1,4 @@
-"""What the person who types email flow rules into the console may do, and no more."""
+"""The rights of the person who types email flow rules into the console."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ FLOW_RULE_OPERATOR_ACTIONS: Final = (
     ),
     *(f"workmail:{verb}{direction}MailFlowRules" for direction in _DIRECTIONS for verb in ("List", "Test")),
 )
-"""The console's own actions on email flow rules: no public API has them (L7), yet IAM decides them like any other."""
+"""The console's actions on email flow rules: no public API has them (L7), but IAM checks them like any other."""
 
 
 class FlowRuleOperatorPolicy(ManagedPolicy):
     """A managed policy to create, read, change, delete, list and test the email flow rules of one organization.
 
-    It allows nothing else: to find the organization in the console, its holder needs the rights to list and describe
-    organizations besides, which an administrator of WorkMail has.
+    It allows nothing else. To find the organization in the console, its holder also needs the rights to list and
+    describe organizations, which a WorkMail administrator has.
     """
 
     def __init__(self, scope: Construct, id: str, *, organization: WorkMailOrganization) -> None:  # noqa: A002 - CDK's word

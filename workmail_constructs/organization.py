@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Final, Self
 from aws_cdk import Arn, ArnFormat
 from constructs import Construct
 
-from workmail_constructs.regions import environment_of, is_known, stack_of
-from workmail_flow.limits import MAX_DOMAINS_PER_ORGANIZATION, ORGANIZATION_ID_PATTERN, WORKMAIL_PARTITION
-from workmail_flow.vocabulary import FlowDirection
+from workmail_constructs.stack_record import StackRecord, is_known
+from workmail_flow import arns
+from workmail_flow.limits import MAX_DOMAINS_PER_ORGANIZATION, ORGANIZATION_ID_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CONTEXTS: Final = {FlowDirection.INBOUND: "incoming", FlowDirection.OUTBOUND: "outgoing"}
+    from workmail_flow.vocabulary import FlowDirection
+
 _ARN: Final = re.compile(
-    rf"arn:{WORKMAIL_PARTITION}:workmail:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{{12}})"
-    rf":organization/(?P<organization>{ORGANIZATION_ID_PATTERN})"
+    arns.organization_arn(
+        rf"(?P<organization>{ORGANIZATION_ID_PATTERN})",
+        region="(?P<region>[a-z0-9-]+)",
+        account="(?P<account>[0-9]{12})",
+    )
 )
 
 
@@ -37,7 +41,7 @@ class WorkMailOrganization(Construct):
     account: str
     """The organization's account, or a token."""
     domains: tuple[str, ...]
-    """Its mail domains, as far as they were told."""
+    """The mail domains that were given for it."""
 
     def __init__(
         self,
@@ -77,24 +81,23 @@ class WorkMailOrganization(Construct):
         *,
         domains: Sequence[str] = (),
     ) -> Self:
-        """Name an organization of the stack's own Region and account, the only one its functions can serve (L2).
+        """Take an organization of the stack's own Region and account, the only kind that its functions can serve (L2).
 
         Args:
-            scope: Where it is used.
+            scope: The stack that uses it, or a construct in one.
             id: The construct's id.
-            organization_id: Its id (L3), or a token, for example of a CloudFormation parameter.
-            domains: Its mail domains, at most 1,000 (F6): with them the checks of rules say more.
+            organization_id: Its id (L3), or a token, for example a CloudFormation parameter's value.
+            domains: Its mail domains, at most 1,000 (F6); with them the lint finds more.
 
         Raises:
-            ValueError: The id is no organization id.
+            ValueError: This is not an organization id, or there are too many domains.
         """
-        here = environment_of(stack_of(scope))
-        arn = f"arn:{WORKMAIL_PARTITION}:workmail:{here.region}:{here.account}:organization/{organization_id}"
+        here = StackRecord.of(scope)
         return cls(
             scope,
             id,
             organization_id=organization_id,
-            organization_arn=arn,
+            organization_arn=arns.organization_arn(organization_id, region=here.region, account=here.account),
             region=here.region,
             account=here.account,
             domains=domains,
@@ -109,16 +112,16 @@ class WorkMailOrganization(Construct):
         *,
         domains: Sequence[str] = (),
     ) -> Self:
-        """Name an organization by its ARN, so that a rule in a stack of another Region or account is found at synth.
+        """Take an organization by its ARN, so that synth finds rules in stacks of another Region or account.
 
         Args:
-            scope: Where it is used.
+            scope: The stack that uses it, or a construct in one.
             id: The construct's id.
             organization_arn: Its ARN (L3), or a token.
-            domains: Its mail domains, at most 1,000 (F6): with them the checks of rules say more.
+            domains: Its mail domains, at most 1,000 (F6); with them the lint finds more.
 
         Raises:
-            ValueError: The ARN is not an organization's.
+            ValueError: This is not an organization's ARN, or there are too many domains.
         """
         if is_known(organization_arn):
             parsed = _ARN.fullmatch(organization_arn)
@@ -142,16 +145,10 @@ class WorkMailOrganization(Construct):
         )
 
     def message_arn(self, direction: FlowDirection) -> str:
-        """Return the ARN that covers all messages of a direction: the narrowest that can be known beforehand (C3)."""
-        return f"{self._messages_arn}/{_CONTEXTS[direction]}/*"
+        """Return the ARN of all messages of a direction, the narrowest that is known before a message comes (C3)."""
+        return arns.message_arn(self.organization_id, region=self.region, account=self.account, direction=direction)
 
     @property
     def any_message_arn(self) -> str:
-        """The ARN that covers all messages, as WorkMail names itself when it reads a bucket (C5)."""
-        return f"{self._messages_arn}/*"
-
-    @property
-    def _messages_arn(self) -> str:
-        return (
-            f"arn:{WORKMAIL_PARTITION}:workmailmessageflow:{self.region}:{self.account}:message/{self.organization_id}"
-        )
+        """The ARN of all messages, which is how WorkMail names itself when it reads a bucket (C5)."""
+        return arns.message_arn(self.organization_id, region=self.region, account=self.account)

@@ -1,4 +1,4 @@
-"""What is wrong with an app, told at synth: all problems together, each at the path of its construct."""
+"""Reports problems at synth, all of them together, each at the path of its construct."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
 ACKNOWLEDGE_PREFIX: Final = "workmail-constructs:"
-"""Before a warning's id, the name by which `Annotations.of(scope).acknowledge_warning(…)` accepts it."""
+"""With a warning's id after it, the name that `Annotations.of(scope).acknowledge_warning(…)` takes."""
 
 
 def add_problem(scope: IConstruct, id: str, *, found: str, allowed: str, remedy: str) -> None:  # noqa: A002 - CDK's word
-    """Report an error: the app is synthesized to its end, so that every problem is told, and then is not deployed.
+    """Report an error. Synth goes on to its end, so that every problem is reported; the CDK CLI then does not deploy.
 
     Args:
-        scope: The construct concerned; CDK shows its path.
+        scope: The construct with the problem; CDK shows its path.
         id: What kind of problem it is, in PascalCase.
-        found: What there is.
-        allowed: What may be, with the fact that says so.
+        found: What was found.
+        allowed: What is allowed, with the fact that says so.
         remedy: What to do.
     """
     Annotations.of(scope).add_error(f"{_text(found, allowed, remedy)} [{id}]")
 
 
 def add_warning(scope: IConstruct, id: str, *, found: str, allowed: str, remedy: str) -> None:  # noqa: A002 - CDK's word
-    """Report what cannot be settled before the deployment; the arguments are those of `add_problem`."""
+    """Report what only the deployment can settle; the arguments are those of `add_problem`."""
     Annotations.of(scope).add_warning_v2(ACKNOWLEDGE_PREFIX + id, _text(found, allowed, remedy))
 
 

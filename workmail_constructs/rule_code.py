@@ -5,23 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
-from weakref import WeakKeyDictionary
 
 from aws_cdk.aws_lambda import Code
 
 from workmail_constructs.assets import packed_folder
+from workmail_constructs.stack_record import StackRecord
 
 if TYPE_CHECKING:
     from aws_cdk import Stack
 
 _HANDLER: Final = re.compile(r"(?P<module>[A-Za-z_]\w*(?:[./][A-Za-z_]\w*)*)\.(?P<function>[A-Za-z_]\w*)")
 
-# By stack, since CDK ties a Code to the first stack that uses it.
-_CODES: Final[WeakKeyDictionary[Stack, dict[Path, Code]]] = WeakKeyDictionary()
-
 
 class RuleCode:
-    """A handler's folder, to be packed with the runtime and with what its requirements.txt asks for."""
+    """A handler's folder, packed with the runtime and the packages of its requirements.txt."""
 
     def __init__(self, folder: Path, handler: str) -> None:
         self._folder = folder
@@ -30,24 +27,24 @@ class RuleCode:
 
     @classmethod
     def from_folder(cls, path: str | Path, *, handler: str = "app.handler") -> Self:
-        """Take a folder with Python code; `workmail_runtime` is put beside it.
+        """Take a folder with Python code; `workmail_runtime` is packed with it.
 
-        A `requirements.txt` in it is resolved by uv, without Docker, for the function's platform; boto3 comes with the
-        Lambda runtime. Pin what it asks for: the asset is as reproducible as the requirements are.
+        uv resolves a `requirements.txt` in it for the function's platform, without Docker; boto3 comes with the Lambda
+        runtime. Pin the versions: the asset is as reproducible as its requirements are.
 
         Args:
-            path: The folder; a relative path counts from the working directory, which is where the CDK CLI runs.
+            path: The folder; a relative path starts at the working directory, which is where the CDK CLI runs.
             handler: `MODULE.FUNCTION` in the folder.
 
         Raises:
-            ValueError: There is no such folder, or no such module in it.
+            ValueError: There is no such folder, or no such module in it, or `handler` is not of that form.
         """
         folder = Path(path).resolve()
         if not folder.is_dir():
-            raise ValueError(f"path: found {str(path)!r}, which is no folder ({folder}); give the handler's folder")
+            raise ValueError(f"path: found {str(path)!r}, which is not a folder ({folder}); give the handler's folder")
         named = _HANDLER.fullmatch(handler)
         if named is None:
-            raise ValueError(f"handler: found {handler!r}; a handler is named MODULE.FUNCTION, such as app.handler")
+            raise ValueError(f"handler: found {handler!r}; a handler is named MODULE.FUNCTION, for example app.handler")
         module = folder / named["module"].replace(".", "/")
         if not (module.with_suffix(".py").is_file() or (module / "__init__.py").is_file()):
             raise ValueError(f"handler: found {handler!r}, but there is no {module.with_suffix('.py')}")
@@ -56,13 +53,13 @@ class RuleCode:
     def in_stack(self, stack: Stack) -> Code:
         """Return the packed code for functions of one stack: Python 3.13 on arm64, as `RunLambdaRule` makes them.
 
-        For a function of your own that needs what `RunLambdaRule` does not offer, such as a VPC.
+        Use it for a function that needs what `RunLambdaRule` does not offer, such as a VPC.
 
         Raises:
-            PackingError: A file of the folder has the name of one of ours, or its requirements cannot be resolved.
+            PackingError: The folder has a file that packing would overwrite, or its requirements cannot be resolved.
         """
         packed = packed_folder(self._folder)
-        codes = _CODES.setdefault(stack, {})
+        codes = StackRecord.of(stack).codes
         code = codes.get(packed)
         if code is None:
             code = codes[packed] = Code.from_asset(str(packed))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class FallbackAction(StrEnum):
-    """What becomes of mail whose function gave no valid answer until the rule timeout was over (F13, T2)."""
+    """What happens to mail whose function gave no valid answer before the rule timeout was over (F13, T2)."""
 
     DROP = "DROP"
     BOUNCE = "BOUNCE"
@@ -41,7 +41,7 @@ class Run:
 
         Args:
             fallback: What happens to mail once WorkMail stops retrying a function that fails.
-            rule_timeout: How long WorkMail retries: 0 to 240 whole minutes, 0 for not at all (F13, T3); 30 by default.
+            rule_timeout: How long WorkMail retries: 0 to 240 whole minutes, 0 for no retry (F13, T3); 30 by default.
 
         Raises:
             ValueError: The rule timeout is out of that range.
@@ -58,5 +58,5 @@ class Run:
 
     @classmethod
     def asynchronous(cls) -> Self:
-        """Let the function run while mail is delivered; its answer is ignored, its failure harms no mail (R10, T4)."""
+        """Let the function run while mail is delivered; neither its answer nor its failure changes that (R10, T4)."""
         return cls(False, None, None)

@@ -1,4 +1,4 @@
-"""A guard for whole apps: WorkMail permissions written by hand that would not work, or that let in too many."""
+"""Checks an app's hand-written WorkMail permissions: those that would not work, or that allow too much."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from aws_cdk import CfnResource, IAspect, Stack, Stage
 from aws_cdk.aws_lambda import CfnPermission
 
 from workmail_constructs.problems import add_problem, add_warning
+from workmail_flow.arns import INVOKE_FUNCTION, organization_arn
 from workmail_flow.limits import ORGANIZATION_ID_PATTERN, WORKMAIL_REGIONS
 from workmail_flow.template import spell_intrinsic
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from constructs import IConstruct
 
-# Both patterns read text as `Fn::Sub` spells it: a reference, such as ${AWS::Region}, stands where its value will.
+# Both patterns read text as `Fn::Sub` spells it, with references, such as ${AWS::Region}, in place of their values.
 _PRINCIPAL: Final = re.compile(
     r"(?P<service>(?:availability\.)?workmail)(?:\.(?P<region>\$\{[^}]*\}|[^.]+))?"
     r"\.(?:amazonaws\.com(?:\.cn)?|\$\{AWS::URLSuffix\})"
@@ -29,8 +30,6 @@ _ORGANIZATION_ARN: Final = re.compile(
     rf"arn:{_FIELD}:workmail:(?P<region>{_FIELD}):(?P<account>{_FIELD}):organization/(?P<organization>.*)"
 )
 
-_ACTION: Final = "lambda:InvokeFunction"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Problem:
@@ -39,21 +38,21 @@ class _Problem:
     allowed: str
     remedy: str
     certain: bool = True
-    """Whether it is an error; otherwise the deployment decides, and it is a warning."""
+    """Whether it is an error. If only the deployment decides, it is a warning."""
 
 
 @jsii.implements(IAspect)
 class WorkMailPermissionChecks:
     """Checks every Lambda permission for WorkMail in an app, whoever wrote it.
 
-    Add it to the app: `Aspects.of(app).add(WorkMailPermissionChecks())`. Stages are checked too, which CDK's aspects by
-    themselves are not. Each problem becomes an error at the permission's path: a principal without Region or of another
-    Region than its stack (L4), a missing source ARN or one that more than one organization matches (L4), an
-    organization of another Region or account (L2), a stack in a Region without WorkMail (L1). Permissions for custom
-    availability providers (L5) are held to the same.
+    Add it to the app: `Aspects.of(app).add(WorkMailPermissionChecks())`. It checks stages too, which other aspects on
+    an app do not reach. Each problem becomes an error at the permission's path: a principal without a Region or of
+    another Region than its stack (L4), a missing source ARN or one that several organizations match (L4), an
+    organization of another Region or account (L2), a stack in a Region without WorkMail (L1). The same checks apply to
+    permissions for custom availability providers (L5).
 
-    What only the deployment decides is trusted, except a Region written out in a stack that may be deployed anywhere:
-    that is a warning. Changes made with `add_property_override` are not seen.
+    What only the deployment decides is trusted, with one exception: a literal Region in a stack that may be deployed
+    anywhere is a warning. Changes made with `add_property_override` are not seen.
     """
 
     def visit(self, node: IConstruct) -> None:
@@ -68,12 +67,12 @@ class WorkMailPermissionChecks:
             if isinstance(stage, Stage) and stage.parent_stage is outer:
                 problems = [_check(node) for node in stage.node.find_all()]
                 if any(problems):
-                    # CDK has synthesized the stage before it called the app's aspects: again, with the annotations.
+                    # CDK has synthesized the stage before the app's aspects ran: do it again, with the annotations.
                     stage.synth(force=True)
 
 
 def _check(node: IConstruct) -> bool:
-    """Report what is wrong with `node`, if it is a permission for WorkMail; tell whether anything is."""
+    """Report what is wrong with `node` if it is a permission for WorkMail, and return whether anything is."""
     if isinstance(node, CfnPermission):
         written: Mapping[str, object] = {
             "Principal": node.principal,
@@ -81,7 +80,7 @@ def _check(node: IConstruct) -> bool:
             "Action": node.action,
         }
     elif type(node) is CfnResource and node.cfn_resource_type == CfnPermission.CFN_RESOURCE_TYPE_NAME:
-        written = node._cfn_properties  # noqa: SLF001 - what CDK protects, it means for such readers
+        written = node._cfn_properties  # noqa: SLF001 - CDK has it for subclasses and tools
     else:
         return False
     stack = Stack.of(node)
@@ -102,10 +101,6 @@ def _check(node: IConstruct) -> bool:
     return bool(problems)
 
 
-def _typed_properties(permission: CfnPermission) -> Mapping[str, object]:
-    return {"Principal": permission.principal, "SourceArn": permission.source_arn, "Action": permission.action}
-
-
 def _problems(
     *, principal: str, source_arn: str | None, action: str | None, region: str | None, account: str | None
 ) -> Iterator[_Problem]:
@@ -114,15 +109,15 @@ def _problems(
         return
     service = parsed["service"]
     yield from _region_problems(parsed["region"], principal=principal, service=service, stack_region=region)
-    # In a Region without WorkMail no organization is the right one.
+    # No organization is right for a Region without WorkMail.
     own_region = region if region in WORKMAIL_REGIONS else None
     yield from _source_arn_problems(source_arn, region=own_region, account=account)
-    if action != _ACTION:
+    if action != INVOKE_FUNCTION:
         yield _Problem(
             id="WorkMailPermissionAction",
             found=f"the permission allows WorkMail {action}",
-            allowed=f"{_ACTION}, all that WorkMail does with a function (L4)",
-            remedy=f'set the action to "{_ACTION}"',
+            allowed=f"{INVOKE_FUNCTION}, the only action WorkMail needs (L4)",
+            remedy=f'set the action to "{INVOKE_FUNCTION}"',
         )
 
 
@@ -167,14 +162,14 @@ def _region_problems(
 
 
 def _source_arn_problems(source_arn: str | None, *, region: str | None, account: str | None) -> Iterator[_Problem]:
-    allowed = (
-        f"arn:aws:workmail:{region or '${AWS::Region}'}:{account or '${AWS::AccountId}'}:organization/ORGANIZATION_ID"
+    allowed = organization_arn(
+        "ORGANIZATION_ID", region=region or "${AWS::Region}", account=account or "${AWS::AccountId}"
     )
     remedy = "give source_arn the ARN of the one organization (WorkMailOrganization.organization_arn)"
     if source_arn is None:
         yield _Problem(
             id="WorkMailSourceArnMissing",
-            found="a permission for WorkMail without source ARN: any organization of any account may call the function",
+            found="a permission for WorkMail without source ARN, which lets any organization call the function",
             allowed=f"{allowed} (L4)",
             remedy=remedy,
         )

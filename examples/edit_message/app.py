@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 
 
 class EditMessageStack(Stack):
-    """One rule in one organization; put in your organization's id, its domains and your words."""
+    """One rule in one organization; replace the id, the domains and the texts with your own."""
 
     def __init__(self, scope: Construct, id: str) -> None:  # noqa: A002 - CDK's word
         super().__init__(scope, id)

@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 
 
 class HelloWorldStack(Stack):
-    """One rule in one organization; put in your organization's id and its domains."""
+    """One rule in one organization; replace the id and the domains with your organization's."""
 
     def __init__(self, scope: Construct, id: str) -> None:  # noqa: A002 - CDK's word
         super().__init__(scope, id)

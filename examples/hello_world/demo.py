@@ -13,7 +13,7 @@ MESSAGES = ("plain.eml", "attachment.eml", "non_ascii_subject.eml")
 
 
 def run(*arguments: str, state: str) -> None:
-    """Show one `workmail-flow local` command, then run it; a failure ends the demo with its exit status."""
+    """Show one `workmail-flow local` command and run it; if it fails, end the demo with its exit status."""
     shown = shlex.join(["workmail-flow", "local", *arguments])
     print(f"\n$ {shown}", flush=True)
     command = [str(Path(sys.executable).with_name("workmail-flow")), "local", *arguments, "--state", state]
@@ -23,7 +23,7 @@ def run(*arguments: str, state: str) -> None:
 
 
 def main() -> None:
-    """Start a local WorkMail in a folder of its own, deploy, send, and always stop it again."""
+    """Start a local WorkMail in a new folder, deploy, send, and always stop it."""
     with tempfile.TemporaryDirectory(prefix="workmail-demo-") as state:
         try:
             run("up", "--detach", state=state)

@@ -15,7 +15,7 @@ from workmail_constructs import ContentAccess, Run
 
 
 def build(outdir: str) -> App:
-    """Declare one stack for each kind."""
+    """Declare one stack for each kind of rule."""
     app = App(outdir=outdir)
     new_rule(Stack(app, "Agnostic"), content_access=ContentAccess.READ)
     new_rule(Stack(app, "Plain", env=HERE))

@@ -1,4 +1,4 @@
-"""CDK without its template validator, which costs several times the synth: tests about validity turn it on."""
+"""Turns off CDK's template validation, which costs several times the synth; tests about validity turn it on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stacks for tests to put rules in, and what came of them."""
+"""Stacks for tests to put rules in, and what their templates and annotations have."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SYNCHRONOUS = Run.synchronous(fallback=FallbackAction.DEFAULT)
 
 
 def new_stack(env: Environment | None = HERE) -> Stack:
-    """Return a stack of an app of its own, in WorkMail's Ireland; None leaves the Region to the deployment."""
+    """Return the stack of a new app, in eu-west-1; None leaves Region and account to the deployment."""
     return Stack(App(), "Mail", env=env)
 
 
 def new_rule(scope: Construct, name: str = "Rule", **arguments: Any) -> RunLambdaRule:
-    """Declare the shortest useful rule, but for what `arguments` say."""
+    """Declare the shortest useful rule, changed by `arguments`."""
     if "organization" not in arguments:
         arguments["organization"] = WorkMailOrganization.from_organization_id(scope, f"{name}Org", ORGANIZATION_ID)
     if "function" not in arguments:
@@ -63,7 +63,7 @@ def statements_of(stack: Stack, resource_type: str = "AWS::IAM::Policy") -> list
 
 
 def rights_of(stack: Stack) -> list[dict[str, Any]]:
-    """Return the statements of IAM policies, but for what each new function's role may write to its log."""
+    """Return the statements of IAM policies, without those for writing to a log group."""
     return [statement for statement in statements_of(stack) if "logs:PutLogEvents" not in statement["Action"]]
 
 

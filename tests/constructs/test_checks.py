@@ -1,4 +1,4 @@
-"""Every kind of rule passes CDK's template validation, cdk-nag and cfn-lint, but for what is accepted with a reason."""
+"""Every kind of rule passes CDK's template validation, cdk-nag and cfn-lint, except for what ACCEPTED explains."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 ACCEPTED = {
-    "AwsSolutions-IAM5": "ids of messages and objects are not known beforehand; organization, direction and bucket are",
+    "AwsSolutions-IAM5": "ids of messages and objects are not known at synth; organization, direction and bucket are",
     "AwsSolutions-L1": "the newest runtime that our tests run handlers under",
-    "AwsSolutions-S1": "a bucket that is empty after a day; who puts and reads stands in CloudTrail and the rule",
+    "AwsSolutions-S1": "a bucket that is empty after a day; only the function puts into it and only WorkMail reads it",
     "AwsSolutions-SQS3": "the queue is where failed events end; cdk-nag does not see on-failure destinations",
 }
 # cfn-lint: CDK itself writes a DependsOn from a function to its role beside the reference to it.
@@ -24,20 +24,20 @@ pytestmark = pytest.mark.xdist_group("checked_app")
 
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Synthesize the app in a process of its own, since this one's CDK runs without its validation."""
+    """Synthesize the app in another process, since CDK runs without its validation in this one."""
     outdir = tmp_path_factory.mktemp("checked") / "cdk.out"
     environment = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}
     subprocess.run(
         [sys.executable, "-m", "tests.constructs.checked_app", str(outdir)],
         cwd=Path(__file__).parents[2],
         env=environment,
-        check=False,  # cdk-nag fails the synth for what is accepted, too
+        check=False,  # cdk-nag fails the synth for accepted findings too
         capture_output=True,
     )
     return outdir
 
 
-def test_nothing_is_found_but_what_is_accepted(assembly: Path) -> None:
+def test_only_what_is_accepted_is_found(assembly: Path) -> None:
     reports = json.loads((assembly / "validation-report.json").read_text())["pluginReports"]
     found = {
         violation["ruleName"].partition("[")[0]: [each["constructPath"] for each in violation["violatingConstructs"]]
@@ -49,7 +49,7 @@ def test_nothing_is_found_but_what_is_accepted(assembly: Path) -> None:
     assert found.keys() == ACCEPTED.keys(), found
 
 
-def test_no_managed_policy_and_no_wildcard_but_the_ids(assembly: Path) -> None:
+def test_there_is_no_managed_policy_and_no_wildcard_except_for_ids(assembly: Path) -> None:
     report = (assembly / "validation-report.json").read_text()
     violations = json.loads(report)["pluginReports"][0]["violations"]
     details = {violation["ruleName"] for violation in violations if "IAM" in violation["ruleName"]}

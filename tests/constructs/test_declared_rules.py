@@ -1,4 +1,4 @@
-"""Declared rules read back from a deployed stack, and refusals of what is no cloud assembly."""
+"""Declared rules read back from a deployed stack, and what is refused as a cloud assembly."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from tests.constructs.stacks import ORGANIZATION_ID
 from workmail_constructs.declared_rules import from_cloud_assembly, from_deployed_stack
 from workmail_flow.template import METADATA_KEY, TemplateError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-ORGANIZATION_ID = "m-0123456789abcdef0123456789abcdef"
 
 
 def entry(name: str, function: object) -> dict[str, object]:
@@ -49,7 +48,7 @@ def template(*rules: dict[str, object], **sections: Any) -> str:
 
 
 @mock_aws
-def test_a_deployed_stack_tells_its_rules_with_the_values_of_the_deployment() -> None:
+def test_a_deployed_stack_gives_its_rules_with_the_values_of_the_deployment() -> None:
     cloudformation = boto3.client("cloudformation", region_name="eu-west-1")
     body = template(
         entry("Shown", {"Fn::GetAtt": ["Topic", "TopicName"]}),
@@ -70,16 +69,18 @@ def test_a_deployed_stack_tells_its_rules_with_the_values_of_the_deployment() ->
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("files", "complaint"),
     [
-        (None, "manifest.json: not found; a folder that `cdk synth` wrote is needed"),
-        ("{", "manifest.json: not JSON"),
-        ("[]", "manifest.json: found list, a JSON object is needed"),
+        ({}, "manifest.json: not found; give a folder that `cdk synth` wrote"),
+        ({"manifest.json": "{"}, "manifest.json: not JSON"),
+        ({"manifest.json": "[]"}, "manifest.json: found list, allowed is a JSON object"),
     ],
 )
-def test_a_folder_that_is_no_cloud_assembly_is_refused(tmp_path: Path, content: str | None, complaint: str) -> None:
-    if content is not None:
-        (tmp_path / "manifest.json").write_text(content)
+def test_a_folder_that_is_not_a_cloud_assembly_is_refused(
+    tmp_path: Path, files: dict[str, str], complaint: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
 
     with pytest.raises(TemplateError) as refused:
         from_cloud_assembly(tmp_path)

@@ -1,4 +1,4 @@
-"""docs/constructs.md says what is so."""
+"""docs/constructs.md is right: its examples run, and its tables list what there is."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def test_two_rules_share_a_function() -> None:
 
 def test_the_findings_of_cdk_nag_are_those_that_are_accepted() -> None:
     table = PAGE.partition("## cdk-nag")[2].partition("## Cost")[0]
-    told = {f"AwsSolutions-{code}" for code in re.findall(r"^\| ([A-Z]+\d+)", table, re.MULTILINE)}
+    listed = {f"AwsSolutions-{code}" for code in re.findall(r"^\| ([A-Z]+\d+)", table, re.MULTILINE)}
 
-    assert told == ACCEPTED.keys()
+    assert listed == ACCEPTED.keys()
 
 
 @pytest.mark.parametrize("attribute", re.findall(r"^\| [a-z ]+ \| `(\w+)` \|", PAGE, re.MULTILINE))

@@ -10,14 +10,13 @@ import pytest
 from aws_cdk import Annotations as CdkAnnotations
 from aws_cdk import App, CfnParameter, Environment, NestedStack, Stack, Stage
 from aws_cdk.assertions import Annotations, Match, Template
-from aws_cdk.aws_lambda import Code, Function, Runtime
+from aws_cdk.aws_lambda import Function
 from constructs import Construct
 
+from tests.constructs.stacks import ORGANIZATION_ID, SYNCHRONOUS, new_function
 from workmail_constructs import (
     EmailFlowRules,
-    FallbackAction,
     FlowDirection,
-    Run,
     RunLambdaRule,
     WorkMailOrganization,
 )
@@ -25,7 +24,6 @@ from workmail_constructs.declared_rules import from_cloud_assembly
 from workmail_flow.rule_problems import RuleError
 from workmail_flow.vocabulary import RuleAction
 
-ORGANIZATION_ID = "m-0123456789abcdef0123456789abcdef"
 OTHER_ORGANIZATION_ID = "m-fedcba9876543210fedcba9876543210"
 
 
@@ -35,16 +33,10 @@ def organization(scope: Construct, organization_id: str = ORGANIZATION_ID) -> Wo
     )
 
 
-def function(scope: Construct, id: str = "Function") -> Function:  # noqa: A002
-    return Function(scope, id, runtime=Runtime.PYTHON_3_12, handler="i.h", code=Code.from_inline("pass"))
-
-
 def lambda_rule(scope: Construct, id: str, of: WorkMailOrganization, **options: Any) -> RunLambdaRule:  # noqa: A002
-    options.setdefault("function", None)
-    if options["function"] is None:
-        options["function"] = function(scope, f"{id}Function")
-    run = Run.synchronous(fallback=FallbackAction.DEFAULT)
-    return RunLambdaRule(scope, id, organization=of, direction=FlowDirection.INBOUND, run=run, **options)
+    if "function" not in options:
+        options["function"] = new_function(scope, f"{id}Function")
+    return RunLambdaRule(scope, id, organization=of, direction=FlowDirection.INBOUND, run=SYNCHRONOUS, **options)
 
 
 def metadata(stack: Stack) -> dict[str, Any]:
@@ -53,7 +45,7 @@ def metadata(stack: Stack) -> dict[str, Any]:
 
 
 def codes(stack: Stack) -> list[str]:
-    """The codes of the findings at a stack: what the messages end with."""
+    """Return the codes of the findings at a stack, which their messages end with."""
     found = Annotations.from_stack(stack)
     messages = [
         *found.find_error("*", Match.any_value()),
@@ -103,6 +95,15 @@ def test_a_rule_that_workmail_would_not_take_raises_at_once() -> None:
             direction=FlowDirection.INBOUND,
             senders=["spam.example", "a+b@spam.example"],
             destinations=["*"],
+        )
+
+
+def test_patterns_given_as_a_string_are_refused() -> None:
+    stack = Stack()
+
+    with pytest.raises(TypeError, match=r"senders: found the string 'spam.example'; give a list of patterns"):
+        EmailFlowRules.of(stack).move_to_junk(
+            "Spam", organization=organization(stack), senders="spam.example", destinations=["*"]
         )
 
 
@@ -187,7 +188,7 @@ def test_a_finding_is_acknowledged_where_the_rule_is_declared() -> None:
     assert codes(stack) == []
 
 
-def test_a_finding_is_acknowledged_as_any_warning_of_cdk() -> None:
+def test_a_finding_is_acknowledged_like_any_warning_of_cdk() -> None:
     stack = Stack()
     CdkAnnotations.of(stack).acknowledge_warning("workmail-constructs:overlaps-drop", "newsletters are wanted")
     drop_and_exception(stack)
@@ -195,10 +196,10 @@ def test_a_finding_is_acknowledged_as_any_warning_of_cdk() -> None:
     assert codes(stack) == []
 
 
-def test_a_cloud_assembly_tells_the_rules_it_declares() -> None:
+def test_a_cloud_assembly_gives_the_rules_it_declares() -> None:
     app = App()
     mail = Stack(app, "Mail")
-    shared = function(mail)
+    shared = new_function(mail)
     lambda_rule(mail, "Disclaimer", organization(mail), function=shared, senders=["a.example"])
     nested = NestedStack(mail, "Nested")
     lambda_rule(nested, "InNested", organization(nested), senders=["b.example"])

@@ -1,4 +1,4 @@
-"""What RunLambdaRule adds to a function that is there already: what is missing, and nothing more."""
+"""What RunLambdaRule adds to an existing function: what is missing, and nothing more."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_an_asynchronous_imported_function_whose_role_is_unknown_is_warned_about
     assert rule.on_failure_queue is None
     ((path, text),) = warnings_of(stack)
     assert path == "/Mail/Rule"
-    assert "an on-failure destination, without which events are lost" in text
+    assert "an on-failure destination; without one, events" in text
 
 
 def test_an_imported_function_with_its_role_gets_everything() -> None:

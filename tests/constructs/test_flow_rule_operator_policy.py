@@ -9,9 +9,8 @@ from aws_cdk import Environment, Stack
 from aws_cdk.assertions import Template
 from aws_cdk.aws_iam import AccountRootPrincipal, Role
 
+from tests.constructs.stacks import ORGANIZATION_ID
 from workmail_constructs import FlowRuleOperatorPolicy, WorkMailOrganization
-
-ORGANIZATION_ID = "m-0123456789abcdef0123456789abcdef"
 
 
 @pytest.mark.fact("L7")

@@ -1,4 +1,4 @@
-"""What is refused at synth, all of it together, and what the template refuses before anything is deployed."""
+"""What synth refuses, all of it together, and what the template refuses before anything is deployed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REGIONS = ["eu-west-1", "us-east-1", "us-west-2"]
 
 
 def rules_of(stack: Stack) -> dict[str, object]:
-    """Return the rules that CloudFormation asserts, but CDK's own."""
+    """Return the rules that CloudFormation asserts, without CDK's own."""
     rules = Template.from_stack(stack).to_json().get("Rules", {})
     return {name: rule for name, rule in rules.items() if name != "CheckBootstrapVersion"}
 
@@ -30,7 +30,7 @@ def test_workmails_regions_are_right(region: str) -> None:
 
 @pytest.mark.fact("L1")
 @pytest.mark.parametrize("region", ["eu-central-1", "us-gov-west-1", "cn-north-1"])
-def test_any_other_region_is_an_error_once_for_a_stack(region: str) -> None:
+def test_any_other_region_is_an_error_once_per_stack(region: str) -> None:
     stack = new_stack(Environment(region=region, account=ACCOUNT))
     rule = new_rule(stack)
     new_rule(stack, "Other", organization=rule.organization, senders=["other.example"])

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_one_rule_more_costs_eight_calls(tmp_path: Path) -> None:
+def test_each_further_rule_costs_eight_calls(tmp_path: Path) -> None:
     assert synth.calls_a_rule(synth.ours, str(tmp_path)) <= 8
 
 

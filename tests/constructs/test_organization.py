@@ -1,4 +1,4 @@
-"""What a WorkMailOrganization is made from, and the ARNs it gives."""
+"""What a WorkMailOrganization is made from, and the ARNs it returns."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_message_arn_names_organization_and_context(direction: FlowDirection
 
 @pytest.mark.fact("L3")
 @pytest.mark.parametrize("wrong", ["", "m-123", ORGANIZATION_ID.upper(), ORGANIZATION_ID + "0", "m-" + "g" * 32])
-def test_an_id_that_is_none_is_refused(wrong: str) -> None:
+def test_a_malformed_id_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"organization_id: found .*32 lower-case hex digits"):
         WorkMailOrganization.from_organization_id(new_stack(), "Org", wrong)
 

@@ -15,13 +15,14 @@ from aws_cdk.assertions import Template
 
 from tests.constructs.stacks import HANDLER, new_rule, new_stack, only
 from workmail_constructs import PackingError, RuleCode, assets
+from workmail_flow.packed_code import RUNTIME_PACKAGES
 
 PLATFORM_TAG = "manylinux_2_34"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a handler's folder as small as can be."""
+    """Return the smallest handler's folder."""
     folder = tmp_path / "handler"
     folder.mkdir()
     (folder / "app.py").write_text("def handler(event, context): ...\n")
@@ -57,7 +58,7 @@ def wheel(wheels: Path, tag: str) -> None:
         archive.writestr("speedy-1.0.dist-info/RECORD", "")
 
 
-def test_the_runtime_lies_beside_the_handler(folder: Path) -> None:
+def test_the_runtime_is_packed_with_the_handler(folder: Path) -> None:
     files = content(packed(folder))
 
     assert {"app.py", "workmail_runtime/__init__.py", "workmail_flow/vocabulary.py"} <= files.keys()
@@ -99,10 +100,10 @@ def test_other_code_changes_the_hash(folder: Path, tmp_path: Path) -> None:
 
 
 def test_an_installed_wheel_packs_what_a_checkout_packs(folder: Path, tmp_path: Path) -> None:
-    # Installed means: the packages lie in one folder, with the byte code that pip has written beside them.
+    # Installed packages are in one folder, with the byte code that pip has compiled.
     site = tmp_path / "site"
     root = Path(assets.__file__).parent
-    for source in (root, *(assets._source_of(package) for package in assets.RUNTIME_PACKAGES)):
+    for source in (root, *(assets._source_of(package) for package in RUNTIME_PACKAGES)):
         shutil.copytree(source, site / source.name, ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(site)], check=True)
     script = (
@@ -117,7 +118,7 @@ def test_an_installed_wheel_packs_what_a_checkout_packs(folder: Path, tmp_path: 
     assert not any("__pycache__" in name for name in content(copied))
 
 
-def test_a_folder_is_packed_once_in_a_process(folder: Path) -> None:
+def test_a_folder_is_packed_once_per_process(folder: Path) -> None:
     assert packed(folder) == packed(folder)
 
 
@@ -175,13 +176,13 @@ def test_a_folder_that_shadows_the_runtime_is_refused(folder: Path, name: str) -
         packed(folder)
 
 
-def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"path: found '.*nowhere', which is no folder"):
+def test_a_path_that_is_not_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"path: found '.*nowhere', which is not a folder"):
         RuleCode.from_folder(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("handler", ["app", "app.", "app.py:handler", "my-app.handler"])
-def test_a_handler_that_is_none_is_refused(folder: Path, handler: str) -> None:
+def test_a_malformed_handler_is_refused(folder: Path, handler: str) -> None:
     with pytest.raises(ValueError, match=r"handler: found .*MODULE\.FUNCTION"):
         RuleCode.from_folder(folder, handler=handler)
 
@@ -191,7 +192,7 @@ def test_a_handler_whose_module_is_missing_is_refused(folder: Path) -> None:
         RuleCode.from_folder(folder, handler="main.handler")
 
 
-def test_a_handler_may_lie_in_a_package(folder: Path) -> None:
+def test_a_handler_may_be_in_a_package(folder: Path) -> None:
     (folder / "rules").mkdir()
     (folder / "rules" / "__init__.py").touch()
 

@@ -15,7 +15,6 @@ from tests.constructs.stacks import (
     HANDLER,
     MESSAGES_ARN,
     ORGANIZATION_ARN,
-    ORGANIZATION_ID,
     SYNCHRONOUS,
     new_function,
     new_rule,
@@ -33,10 +32,8 @@ from workmail_constructs import (
     RuleCode,
     RuleError,
     Run,
-    RunLambdaRule,
-    WorkMailOrganization,
     defaults,
-    run_lambda_rule,
+    rule_function,
 )
 from workmail_flow.vocabulary import RuleAction
 
@@ -79,11 +76,11 @@ def test_the_role_may_write_to_its_own_log_group_and_has_no_managed_policy() -> 
 
 
 def test_the_runtime_is_the_one_that_requirements_are_resolved_for() -> None:
-    assert run_lambda_rule._runtime().name == f"python{defaults.PYTHON_VERSION}"
+    assert rule_function.RUNTIME.name == f"python{defaults.PYTHON_VERSION}"
 
 
 @pytest.mark.fact("L4")
-def test_workmail_of_the_region_may_invoke_for_this_organization_and_no_more_is_demanded() -> None:
+def test_workmail_of_the_region_may_invoke_for_this_organization_without_further_conditions() -> None:
     stack = new_stack()
     rule = new_rule(stack)
 
@@ -132,7 +129,7 @@ def test_reading_content_is_allowed_for_this_organization_and_direction(directio
     ]
 
 
-def test_rules_of_a_stack_share_nothing_but_the_asset() -> None:
+def test_rules_of_a_stack_share_only_the_asset() -> None:
     stack = new_stack()
     first = new_rule(stack, "First", content_access=ContentAccess.READ)
     second = new_rule(
@@ -143,9 +140,9 @@ def test_rules_of_a_stack_share_nothing_but_the_asset() -> None:
         content_access=ContentAccess.READ,
     )
 
-    assert stack.resolve(first.role.role_arn if first.role else None) != stack.resolve(
-        second.role.role_arn if second.role else None
-    )
+    assert first.role is not None
+    assert second.role is not None
+    assert stack.resolve(first.role.role_arn) != stack.resolve(second.role.role_arn)
     assert {statement["Resource"] for statement in rights_of(stack)} == {
         f"{MESSAGES_ARN}/incoming/*",
         f"{MESSAGES_ARN}/outgoing/*",
@@ -300,13 +297,13 @@ def test_a_fallback_the_direction_lacks_is_refused() -> None:
 
 
 @pytest.mark.fact("F13")
-def test_running_a_function_is_no_fallback() -> None:
+def test_running_a_function_is_not_a_fallback() -> None:
     with pytest.raises(ValueError, match="RUN_LAMBDA"):
         Run.synchronous(fallback=RuleAction.RUN_LAMBDA)  # type: ignore[arg-type]
 
 
 @pytest.mark.fact("F5", "F6")
-def test_everything_wrong_with_the_patterns_is_told_at_once() -> None:
+def test_everything_wrong_with_the_patterns_is_reported_together() -> None:
     with pytest.raises(RuleError) as caught:
         new_rule(new_stack(), senders=["mary+tag@example.com", "*"], destinations=["a.*.example.com"])
 
@@ -328,7 +325,7 @@ def _both(stack: Stack) -> dict[str, Any]:
         (lambda _: {"code": None}, "code, function: found neither"),
         (_both, "code, function: found both"),
         (lambda stack: {"function": new_function(stack), "memory_size": 512}, "memory_size: found beside function"),
-        (lambda _: {"memory": 512}, "memory: found an argument there is not"),
+        (lambda _: {"memory": 512}, "memory: unknown argument"),
         (
             lambda _: {"run": ASYNCHRONOUS, "content_access": ContentAccess.UPDATE},
             "content_access: found UPDATE on an asynchronous rule",
@@ -340,7 +337,7 @@ def _both(stack: Stack) -> dict[str, Any]:
         ),
     ],
 )
-def test_arguments_that_do_not_go_together_are_refused_before_anything_is_made(arguments: Any, message: str) -> None:
+def test_arguments_that_contradict_each_other_are_refused_before_anything_is_made(arguments: Any, message: str) -> None:
     stack = new_stack()
     with pytest.raises(ValueError, match=message):
         new_rule(stack, **arguments(stack))
@@ -373,16 +370,8 @@ def test_existing_functions_of_any_runtime_are_taken() -> None:
     assert only(stack, "AWS::Lambda::Function")["Runtime"] == Runtime.NODEJS_22_X.name
 
 
-def test_a_rule_may_be_named_otherwise_than_its_construct() -> None:
+def test_a_rule_may_have_another_name_than_its_construct() -> None:
     stack = new_stack()
-    rule = RunLambdaRule(
-        stack,
-        "Rule",
-        organization=WorkMailOrganization.from_organization_id(stack, "Org", ORGANIZATION_ID),
-        direction=FlowDirection.INBOUND,
-        run=SYNCHRONOUS,
-        code=RuleCode.from_folder(HANDLER),
-        name="Greets everybody",
-    )
+    rule = new_rule(stack, "Rule", name="Greets everybody")
 
     assert rule.email_flow_rule.name == "Greets everybody"

@@ -1,4 +1,4 @@
-"""The template of the one statement, for a person to review."""
+"""The template of the one statement, small enough to review."""
 
 from __future__ import annotations
 

@@ -6,11 +6,10 @@ import pytest
 from aws_cdk import App, Aspects, CfnParameter, CfnResource, Environment, Fn, Stack, Stage
 from aws_cdk.assertions import Annotations, Match
 from aws_cdk.aws_iam import ServicePrincipal
-from aws_cdk.aws_lambda import Code, Function, Runtime
 
+from tests.constructs.stacks import ORGANIZATION_ID, new_function
 from workmail_constructs.workmail_permission_checks import WorkMailPermissionChecks
 
-ORGANIZATION_ID = "m-0123456789abcdef0123456789abcdef"
 ORGANIZATIONS = "arn:aws:workmail:us-east-1:111122223333:organization"
 ORGANIZATION_ARN = f"{ORGANIZATIONS}/{ORGANIZATION_ID}"
 PRINCIPAL = "workmail.us-east-1.amazonaws.com"
@@ -24,10 +23,6 @@ def app() -> App:
     return app
 
 
-def function(stack: Stack) -> Function:
-    return Function(stack, "Rule", runtime=Runtime.PYTHON_3_12, handler="i.h", code=Code.from_inline("pass"))
-
-
 def reported(stack: Stack) -> list[tuple[str, str]]:
     """Level and message of each annotation, without the stack traces."""
     found = Annotations.from_stack(stack)
@@ -39,7 +34,7 @@ def reported(stack: Stack) -> list[tuple[str, str]]:
 @pytest.mark.fact("L4", "L5")
 def test_documented_permissions_and_those_of_other_services_are_left_alone(app: App) -> None:
     stack = Stack(app, "Mail", env=HERE)
-    rule = function(stack)
+    rule = new_function(stack, "Rule")
     rule.add_permission("WorkMail", principal=ServicePrincipal(PRINCIPAL), source_arn=ORGANIZATION_ARN)
     calendar = ServicePrincipal(f"availability.{PRINCIPAL}")
     rule.add_permission("Calendar", principal=calendar, source_arn=ORGANIZATION_ARN)
@@ -67,7 +62,7 @@ def test_a_principal_that_follows_the_stack_is_right(app: App) -> None:
     assert reported(stack) == []
 
 
-# By the permission's id: principal, source ARN, and what the error says.
+# By the permission's id: its principal, its source ARN, and a part of the error.
 WRONG_PERMISSIONS = {
     "WithoutRegion": ("workmail.amazonaws.com", ORGANIZATION_ARN, f"allowed: {PRINCIPAL}"),
     "OtherRegion": ("workmail.eu-west-1.amazonaws.com", ORGANIZATION_ARN, "in a stack of us-east-1"),
@@ -91,9 +86,9 @@ WRONG_PERMISSIONS = {
 
 
 @pytest.mark.fact("L2", "L3", "L4", "L5")
-def test_wrong_permissions_are_errors_all_told_in_one_synth(app: App) -> None:
+def test_wrong_permissions_are_errors_all_reported_in_one_synth(app: App) -> None:
     stack = Stack(app, "Mail", env=HERE)
-    rule = function(stack)
+    rule = new_function(stack, "Rule")
     for name, (principal, source_arn, _) in WRONG_PERMISSIONS.items():
         rule.add_permission(name, principal=ServicePrincipal(principal), source_arn=source_arn)
 
@@ -108,9 +103,9 @@ def test_wrong_permissions_are_errors_all_told_in_one_synth(app: App) -> None:
 
 
 @pytest.mark.fact("L2", "L4")
-def test_all_problems_of_one_permission_are_told(app: App) -> None:
+def test_all_problems_of_one_permission_are_reported(app: App) -> None:
     stack = Stack(app, "Mail", env=HERE)
-    function(stack).add_permission(
+    new_function(stack, "Rule").add_permission(
         "WorkMail", principal=ServicePrincipal("workmail.eu-west-1.amazonaws.com"), action="lambda:*"
     )
 
@@ -125,7 +120,7 @@ def test_all_problems_of_one_permission_are_told(app: App) -> None:
 @pytest.mark.fact("L1")
 def test_a_stack_in_a_region_without_workmail_is_an_error(app: App) -> None:
     stack = Stack(app, "Mail", env=Environment(region="eu-central-1"))
-    function(stack).add_permission(
+    new_function(stack, "Rule").add_permission(
         "WorkMail", principal=ServicePrincipal("workmail.eu-central-1.amazonaws.com"), source_arn=ORGANIZATION_ARN
     )
 
@@ -135,9 +130,11 @@ def test_a_stack_in_a_region_without_workmail_is_an_error(app: App) -> None:
     assert "eu-west-1, us-east-1, us-west-2" in message
 
 
-def test_a_written_out_region_in_a_stack_for_any_region_is_a_warning(app: App) -> None:
+def test_a_literal_region_in_a_stack_for_any_region_is_a_warning(app: App) -> None:
     stack = Stack(app, "Mail")
-    function(stack).add_permission("WorkMail", principal=ServicePrincipal(PRINCIPAL), source_arn=ORGANIZATION_ARN)
+    new_function(stack, "Rule").add_permission(
+        "WorkMail", principal=ServicePrincipal(PRINCIPAL), source_arn=ORGANIZATION_ARN
+    )
 
     ((level, message),) = reported(stack)
     assert level == "WARNING"
@@ -147,7 +144,7 @@ def test_a_written_out_region_in_a_stack_for_any_region_is_a_warning(app: App) -
 def test_stages_are_checked_too(app: App) -> None:
     production = Stage(app, "Production")
     stack = Stack(production, "Mail", env=HERE)
-    function(stack).add_permission("WorkMail", principal=ServicePrincipal(PRINCIPAL))
+    new_function(stack, "Rule").add_permission("WorkMail", principal=ServicePrincipal(PRINCIPAL))
 
     assembly = app.synth().get_nested_assembly(production.artifact_id)
 

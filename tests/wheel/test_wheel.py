@@ -1,25 +1,30 @@
-"""The wheel, as a user gets it: built, installed alone in a clean environment, used."""
+"""The wheel as a user gets it: built, installed alone in a clean environment, used."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from workmail_flow.packed_code import RUNTIME_PACKAGES, find_uv
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("workmail_constructs", "workmail_local", *RUNTIME_PACKAGES)
+UV = find_uv() or "uv"
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("dist")
-    subprocess.run(["uv", "build", "--wheel", "--quiet", "--out-dir", out, ROOT], check=True, capture_output=True)
+    subprocess.run([UV, "build", "--wheel", "--quiet", "--out-dir", out, ROOT], check=True, capture_output=True)
     (built,) = out.glob("*.whl")
     return built
 
@@ -31,7 +36,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
     python = home / "bin" / "python"
     subprocess.run(
-        ["uv", "pip", "install", "--quiet", "--no-deps", "--python", python, wheel],
+        [UV, "pip", "install", "--quiet", "--no-deps", "--python", python, wheel],
         check=True,
         capture_output=True,
     )
@@ -45,7 +50,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_the_wheel_holds_the_packages_typed_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
-    assert tops == {"workmail_constructs", "workmail_flow", "workmail_runtime"}
+    assert tops == set(PACKAGES)
     assert {f"{top}/py.typed" for top in tops} <= set(names)
     assert {
         "workmail_constructs/cli/rule-file.schema.json",
@@ -55,12 +60,19 @@ def test_the_wheel_holds_the_packages_typed_and_nothing_else(wheel: Path) -> Non
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
 
+def test_the_project_file_names_the_packages_that_a_function_is_packed_with() -> None:
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    paths = ["workmail_constructs", "workmail_local", *(f"lambda_src/{package}" for package in RUNTIME_PACKAGES)]
+    assert tool["hatch"]["build"]["targets"]["wheel"]["packages"] == paths
+    assert tool["mypy"]["packages"] == [*PACKAGES]
+
+
 def test_an_installed_wheel_imports_and_answers(installed: Path, tmp_path: Path) -> None:
-    script = (
-        "import workmail_flow, workmail_runtime, workmail_constructs\n"
-        "assert all('site-packages' in m.__file__ for m in (workmail_flow, workmail_runtime, workmail_constructs))\n"
-    )
-    subprocess.run([installed, "-P", "-c", script], check=True, cwd=tmp_path)
+    names = ", ".join(PACKAGES)
+    script = f"import {names}\nprint(*(module.__file__ for module in ({names})), sep='\\n')"
+    imported = subprocess.run([installed, "-P", "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
+    site = next(installed.parents[1].glob("lib/python*/site-packages"))
+    assert imported.stdout.split() == [str(site / package / "__init__.py") for package in PACKAGES]
     done = subprocess.run(
         [installed.with_name("workmail-flow"), "--version"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Marks each message: a subject prefix, a banner above its body and a footer below it, each of them optional."""
+"""Marks each message with a subject prefix, a banner above its body and a footer below it, each of them optional."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 @synchronous
 def handler(event: SynchronousEvent) -> Reply:
-    """Edit the message and let it go its way; what cannot be edited goes as it came."""
+    """Edit the message and deliver it; what cannot be edited is delivered as it came."""
     content = event.fetch_content()
     editor = content.edit()
     for variable, edit in (
@@ -25,7 +25,7 @@ def handler(event: SynchronousEvent) -> Reply:
         if text:
             try:
                 edit(text)
-            except EditRefusedError as refused:  # encrypted, for example: its subject still gets the prefix
+            except EditRefusedError as refused:  # for example an encrypted message, whose subject still gets the prefix
                 logger.warning("message %s: no %s, %s", event.message_id, variable, refused)
     content.put(editor)  # puts nothing when nothing changed
     return event.reply.default_for_all()

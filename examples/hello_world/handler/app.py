@@ -1,4 +1,4 @@
-"""Looks at each inbound message and decides: who gets it, where it lands, or why it is refused."""
+"""Looks at each inbound message and decides who gets it, which folder it goes to, or why it is refused."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from workmail_runtime import InboundEvent, Reply, synchronous_inbound
 
 PROGRAMS = (".exe", ".js", ".scr", ".vbs")
 JUNK_WORDS = ("lottery", "loterie")
-NOBODY = "no-reply@"
+UNREAD = "no-reply@"
 
 
 @synchronous_inbound
 def handler(event: InboundEvent) -> Reply:
-    """Bounce programs, junk lotteries, and drop what is sent to nobody."""
+    """Bounce programs, move lotteries to junk, and drop what is sent to addresses that nobody reads."""
     message = message_from_bytes(event.fetch_content().raw, policy=policy.default)
 
     attachments = [part.get_filename("") for part in message.walk()]
@@ -25,5 +25,5 @@ def handler(event: InboundEvent) -> Reply:
     if any(word in subject for word in JUNK_WORDS):
         return event.reply.move_to_junk_for_all()
 
-    nobody = [address for address in event.recipients if address.startswith(NOBODY)]
-    return event.reply.drop(nobody).default_for_all()
+    unread = [address for address in event.recipients if address.startswith(UNREAD)]
+    return event.reply.drop(unread).default_for_all()

@@ -1,0 +1,100 @@
+"""Guards: a rule's Region, what it works with being in the same place, and WorkMail's time limit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import CfnRule, CfnRuleAssertion, Fn
+
+from workmail_constructs.defaults import SYNCHRONOUS_TIMEOUT_SECONDS
+from workmail_constructs.problems import add_problem
+from workmail_constructs.stack_record import is_known
+from workmail_flow.limits import SYNCHRONOUS_LIMIT_SECONDS, WORKMAIL_REGIONS
+
+if TYPE_CHECKING:
+    from aws_cdk import Duration, ICfnRuleConditionExpression
+    from constructs import IConstruct
+
+    from workmail_constructs.stack_record import StackRecord
+
+
+def guard_region(record: StackRecord) -> None:
+    """Keep a stack out of Regions without WorkMail (L1).
+
+    A Region known now is reported at synth, once per stack. Otherwise the template gets a rule that CloudFormation
+    asserts before it makes the first resource; a nested stack relies on the rule of the stack around it.
+    """
+    if record.is_region_guarded:
+        return
+    record.is_region_guarded = True
+    region, allowed = record.region, ", ".join(WORKMAIL_REGIONS)
+    if not is_known(region):
+        _assert_first(
+            record,
+            "WorkMailRegion",
+            Fn.condition_contains(list(WORKMAIL_REGIONS), region),
+            f"WorkMail exists in {allowed} only: deploy this stack in the organization's Region",
+        )
+    elif region not in WORKMAIL_REGIONS:
+        add_problem(
+            record.stack,
+            "WorkMailRegion",
+            found=f"a stack with Run Lambda rules in {region}",
+            allowed=f"{allowed}: WorkMail exists nowhere else, and runs functions of its own Region only (L1, L2)",
+            remedy="give the stack env=Environment(region=…) with the Region of the organization",
+        )
+
+
+def guard_place(scope: IConstruct, record: StackRecord, *, what: str, region: str, account: str, remedy: str) -> None:
+    """Require that what a rule works with is in the Region and account of the rule's stack (L2).
+
+    A difference known now is reported at synth. Where only the deployment decides the stack's place, the template gets
+    a rule that CloudFormation asserts first. A Region or account that is a token itself is trusted.
+
+    Args:
+        scope: The rule.
+        record: The record of its stack.
+        what: What must be in that place, with its article.
+        region: Its Region.
+        account: Its account.
+        remedy: What to do.
+    """
+    for place, found, here in (("Region", region, record.region), ("account", account, record.account)):
+        if found == here or not is_known(found):
+            continue
+        if is_known(here):
+            add_problem(
+                scope,
+                f"WorkMailAnother{place.capitalize()}",
+                found=f"{what} of {place} {found} in a stack of {place} {here}",
+                allowed=f"{place} {here}: a rule runs functions of its organization's Region and account only (L2)",
+                remedy=remedy,
+            )
+        else:
+            _assert_first(
+                record,
+                f"WorkMail{place.capitalize()}{found}",
+                Fn.condition_equals(here, found),
+                f"The stack's Run Lambda rules are for {place} {found}: deploy it there",
+            )
+
+
+def guard_timeout(scope: IConstruct, timeout: Duration) -> None:
+    """Report the function of a synchronous rule that may run for as long as WorkMail waits, or longer (T1)."""
+    seconds = timeout.to_seconds()
+    if seconds >= SYNCHRONOUS_LIMIT_SECONDS:
+        add_problem(
+            scope,
+            "WorkMailSynchronousTimeout",
+            found=f"a function timeout of {seconds:g} seconds on a synchronous rule",
+            allowed=f"less than {SYNCHRONOUS_LIMIT_SECONDS} seconds, which is how long WorkMail waits (T1)",
+            remedy=f"set timeout to {SYNCHRONOUS_TIMEOUT_SECONDS} seconds or less, or run the rule asynchronously",
+        )
+
+
+def _assert_first(record: StackRecord, name: str, condition: ICfnRuleConditionExpression, otherwise: str) -> None:
+    deployed = record.top_level
+    if name not in deployed.asserted:
+        deployed.asserted.add(name)
+        assertion = CfnRuleAssertion(assert_=condition, assert_description=otherwise)
+        CfnRule(deployed.stack, name, assertions=[assertion])

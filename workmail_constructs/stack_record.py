@@ -1,0 +1,94 @@
+"""What the constructs remember of a stack and of its app, so that CDK is asked once and nothing is made twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from aws_cdk import NestedStack, Stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aws_cdk.aws_iam import PolicyStatement
+    from aws_cdk.aws_lambda import CfnPermission, Code
+    from constructs import IConstruct
+
+    from workmail_constructs.content_access import AnyBucket, ContentAccess
+    from workmail_constructs.email_flow_rules import Declaration, EmailFlowRules
+    from workmail_constructs.rule_function import AnyFunction
+
+
+def is_known(text: str) -> bool:
+    """Whether text is final, and not (in part) a token that only the deployment resolves.
+
+    CDK's own `Token.is_unresolved` gives the same answer for the price of a call into Node.js.
+    """
+    return "${Token[" not in text
+
+
+@dataclass(eq=False, slots=True)
+class AppRecord:
+    """What the stacks of an app share."""
+
+    declarations: list[Declaration] = field(default_factory=list)
+    """The email flow rules of all stacks, in the order of their declaration."""
+    message_buckets: dict[AnyFunction, AnyBucket] = field(default_factory=dict)
+    """The bucket of each function that updates messages. Rules that share a function share its bucket: its environment
+    names only one."""
+    readable_buckets: set[tuple[AnyBucket, str]] = field(default_factory=set)
+    """Buckets that WorkMail may read, each with the ARN of the organization it reads for."""
+
+
+@dataclass(eq=False)
+class StackRecord:
+    """What the constructs know of one stack and have made in it."""
+
+    stack: Stack
+    is_region_guarded: bool = False
+    asserted: set[str] = field(default_factory=set)
+    """The ids of the rules that CloudFormation asserts before it deploys this stack."""
+    statements: dict[tuple[str, ContentAccess], PolicyStatement] = field(default_factory=dict)
+    """Rights on message content. A role never changes a statement, so rules of one stack share them."""
+    codes: dict[Path, Code] = field(default_factory=dict)
+    """By packed folder; CDK ties a `Code` to the first stack that uses it."""
+    permissions: dict[tuple[AnyFunction, str], CfnPermission] = field(default_factory=dict)
+    """By the function and the ARN of the organization that may invoke it."""
+    email_flow_rules: EmailFlowRules | None = None
+
+    @classmethod
+    def of(cls, scope: IConstruct) -> StackRecord:
+        """Return the record of the stack that `scope` is, or is in."""
+        record = _OF_SCOPE.get(scope)
+        if record is None:
+            stack = scope if isinstance(scope, Stack) else Stack.of(scope)
+            record = _OF_SCOPE.setdefault(stack, cls(stack))
+            _OF_SCOPE[scope] = record
+        return record
+
+    @cached_property
+    def region(self) -> str:
+        """The stack's Region, or a token for `AWS::Region`."""
+        return self.stack.region
+
+    @cached_property
+    def account(self) -> str:
+        """The stack's account, or a token for `AWS::AccountId`."""
+        return self.stack.account
+
+    @cached_property
+    def top_level(self) -> StackRecord:
+        """The record of the stack that is deployed: this one, or the one around all nested stacks."""
+        parent = self.stack.nested_stack_parent if isinstance(self.stack, NestedStack) else None
+        return StackRecord.of(parent).top_level if parent else self
+
+    @cached_property
+    def app(self) -> AppRecord:
+        """The record of the app that the stack belongs to."""
+        return _OF_APP.setdefault(self.stack.node.root, AppRecord())
+
+
+_OF_SCOPE: Final[WeakKeyDictionary[IConstruct, StackRecord]] = WeakKeyDictionary()
+_OF_APP: Final[WeakKeyDictionary[IConstruct, AppRecord]] = WeakKeyDictionary()
