@@ -21,7 +21,8 @@ from workmail_local.functions import FunctionHost, FunctionSpec, InvocationOutco
 from workmail_local.functions.handler_layer import handler_layer
 from workmail_local.invocation_event import build_event, encode_event
 from workmail_local.mail.message_diff import diff_messages
-from workmail_local.message_flow.service import MessageFlowService, MessageInTransit, S3Objects
+from workmail_local.message_flow.service import MessageFlowService, S3Objects
+from workmail_local.records import MessageInTransit
 from workmail_local.trial.lazy_aws import LazyAws
 
 if TYPE_CHECKING:

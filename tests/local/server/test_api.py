@@ -106,6 +106,6 @@ def test_what_cannot_be_answered_says_why(
 @pytest.mark.fact("F4", "F5")
 def test_a_rule_workmail_would_not_take_is_refused_and_the_others_stay(workmail_local: WorkMailLocal) -> None:
     workmail_local.deploy_handler(HANDLERS / "replies", name="good")
-    with pytest.raises(ApiFailedError, match=r"rules do not go together(.|\n)*senders\[0\]"):
+    with pytest.raises(ApiFailedError, match=r"rules conflict(.|\n)*senders\[0\]"):
         workmail_local.deploy_handler(HANDLERS / "replies", name="bad", senders=("a+b@other.test",))
     assert {one.rule for one in workmail_local.send(MESSAGE).outcomes} == {"good"}
