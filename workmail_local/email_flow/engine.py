@@ -297,7 +297,7 @@ class Engine:
                 await self._store.decide(flow, outcomes, run=run, attempt=attempt)
                 await self._deliver(flow, outcomes, again=False)
                 return
-            await self._retry_after(retry_delay_s(attempt.number, left_s), flow, attempt)
+            await self._wait_for_retry(flow, attempt, retry_delay_s(attempt.number, left_s))
 
     def _outcomes_of(self, flow: Flow, attempt: Attempt) -> tuple[Attempt, list[RecipientOutcome] | None]:
         """Return the attempt with what was found in its reply, and the outcomes if the reply is valid (R8)."""
@@ -336,7 +336,7 @@ class Engine:
                 await self._store.attempt_withdrawn(flow, started_at)
                 raise
 
-    async def _retry_after(self, delay_s: float, flow: Flow, failed: Attempt) -> None:
+    async def _wait_for_retry(self, flow: Flow, failed: Attempt, delay_s: float) -> None:
         await self._store.attempt_failed(flow, failed)
         self._publish({"type": "attempt", "message": flow.message.id})
         await self._clock.sleep(delay_s)
@@ -379,7 +379,7 @@ class Engine:
             if give_up:
                 await self._give_up(flow, attempt, condition, function.on_failure_arn if function else None)
                 return
-            await self._retry_after(delay_s, flow, attempt)
+            await self._wait_for_retry(flow, attempt, delay_s)
 
     async def _give_up(self, flow: Flow, attempt: Attempt, condition: str, on_failure_arn: str | None) -> None:
         kept: str | None = None

@@ -58,15 +58,8 @@ class Api:
     """The HTTP API of one local WorkMail.
 
     Args:
-        state: The state folder.
+        state: The state folder; the other arguments are the running parts.
         ready: What `daemon.json` holds.
-        store: Holds the messages.
-        engine: Accepts messages.
-        reports: Shows messages.
-        mailboxes: Holds what was delivered.
-        faults: The faults to inject.
-        deployments: What is deployed.
-        watchers: Receive events.
     """
 
     state: Path
