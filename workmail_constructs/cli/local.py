@@ -157,7 +157,7 @@ def send(
     client = _client(state)
     if direction.lower() not in {"inbound", "outbound"}:
         fail(f"--direction: found {direction!r}; allowed are inbound, outbound", status=2)
-    domains = [domain for found in client.get("/v1/status")["organizations"] for domain in found["domains"]]
+    domains = client.domains()
     sent: list[tuple[Path, str]] = []
     for file in files:
         content = file.read_bytes()

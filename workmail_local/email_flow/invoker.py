@@ -120,7 +120,7 @@ class Invoker:
             return self._ended(attempt, outcome=denied, error_type="AccessDeniedException", error=refusal)
         if fault is FaultKind.TIMEOUT:
             await self._clock.sleep(limits.SYNCHRONOUS_LIMIT_SECONDS)
-        if fault in _INJECTED:
+        if fault is not None and fault in _INJECTED:
             return self._ended(attempt, **_INJECTED[fault])
         invocation = await self._run(deployed, organization, flow, function_arn, wait_s)
         if fault is FaultKind.DUPLICATE_INVOCATION:

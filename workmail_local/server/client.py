@@ -43,6 +43,12 @@ class Client:
         answer: dict[str, Any] = json.loads(self._request(method, path, query, data))
         return answer
 
+    def domains(self) -> list[str]:
+        """Return the domains of every deployed organization."""
+        return [
+            domain for organization in self.get("/v1/status")["organizations"] for domain in organization["domains"]
+        ]
+
     def send(self, content: bytes, *, direction: str, mail_from: str, recipients: Sequence[str]) -> str:
         """Send a message and return its id; it is an error if WorkMail does not accept it."""
         answer = self.post("/v1/messages", content, direction=direction, mailFrom=mail_from, rcpt=list(recipients))

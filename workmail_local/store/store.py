@@ -301,35 +301,15 @@ class Store:
     def outcomes(self, flow_id: str) -> list[RecipientOutcome]:
         """Return the decided outcomes of a flow, in order."""
         rows = self._db.execute("SELECT * FROM outcomes WHERE flow_id = ? ORDER BY position", (flow_id,))
-        return [
-            RecipientOutcome(
-                recipient=row["recipient"],
-                action=row["action"],
-                reason=row["reason"],
-                bounce_message=row["bounce_message"],
-                added=bool(row["added"]),
-                place=row["place"],
-            )
-            for row in rows
-        ]
+        return [RecipientOutcome(**_fields(row) | {"added": bool(row["added"])}) for row in rows]
 
     def attempts(self, flow_id: str) -> list[Attempt]:
         """Return the attempts of a flow, in order."""
         rows = self._db.execute("SELECT * FROM attempts WHERE flow_id = ? ORDER BY number, started_at", (flow_id,))
         return [
             Attempt(
-                number=row["number"],
-                started_at=row["started_at"],
-                ended_at=row["ended_at"],
-                outcome=AttemptOutcome(row["outcome"]),
-                error_type=row["error_type"],
-                error=row["error"],
-                reply=row["reply"],
-                log=row["log"],
-                request_id=row["request_id"],
-                duration_s=row["duration_s"],
-                fault=row["fault"],
-                findings=tuple(json.loads(row["findings"])),
+                **_fields(row)
+                | {"outcome": AttemptOutcome(row["outcome"]), "findings": tuple(json.loads(row["findings"]))}
             )
             for row in rows
         ]
@@ -415,6 +395,11 @@ def _end_attempt(db: sqlite3.Connection, flow: Flow, attempt: Attempt) -> None:
             *(flow.id, attempt.number, attempt.started_at),
         ),
     )
+
+
+def _fields(row: sqlite3.Row) -> dict[str, Any]:
+    """Return the columns of an outcome or attempt that are fields of its record: all but its place in the table."""
+    return {name: row[name] for name in row.keys() if name not in ("flow_id", "position")}  # noqa: SIM118 - of a Row
 
 
 def _message(row: sqlite3.Row) -> Message:

@@ -203,8 +203,9 @@ class WorkMailLocal:
         """
         content = message.read_bytes() if isinstance(message, Path) else bytes(message)
         client = self.daemon.client
-        domains = [domain for one in client.get("/v1/status")["organizations"] for domain in one["domains"]]
-        envelope = envelope_of(content, direction=direction, domains=domains, mail_from=mail_from, recipients=rcpt)
+        envelope = envelope_of(
+            content, direction=direction, domains=client.domains(), mail_from=mail_from, recipients=rcpt
+        )
         message_id = client.send(
             content, direction=direction, mail_from=envelope.mail_from, recipients=envelope.recipients
         )
