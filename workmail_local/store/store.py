@@ -301,16 +301,13 @@ class Store:
     def outcomes(self, flow_id: str) -> list[RecipientOutcome]:
         """Return the decided outcomes of a flow, in order."""
         rows = self._db.execute("SELECT * FROM outcomes WHERE flow_id = ? ORDER BY position", (flow_id,))
-        return [RecipientOutcome(**_fields(row) | {"added": bool(row["added"])}) for row in rows]
+        return [RecipientOutcome(**_fields(row, added=bool(row["added"]))) for row in rows]
 
     def attempts(self, flow_id: str) -> list[Attempt]:
         """Return the attempts of a flow, in order."""
         rows = self._db.execute("SELECT * FROM attempts WHERE flow_id = ? ORDER BY number, started_at", (flow_id,))
         return [
-            Attempt(
-                **_fields(row)
-                | {"outcome": AttemptOutcome(row["outcome"]), "findings": tuple(json.loads(row["findings"]))}
-            )
+            Attempt(**_fields(row, outcome=AttemptOutcome(row["outcome"]), findings=tuple(json.loads(row["findings"]))))
             for row in rows
         ]
 
@@ -397,9 +394,10 @@ def _end_attempt(db: sqlite3.Connection, flow: Flow, attempt: Attempt) -> None:
     )
 
 
-def _fields(row: sqlite3.Row) -> dict[str, Any]:
-    """Return the columns of an outcome or attempt that are fields of its record: all but its place in the table."""
-    return {name: row[name] for name in row.keys() if name not in ("flow_id", "position")}  # noqa: SIM118 - of a Row
+def _fields(row: sqlite3.Row, **converted: Any) -> dict[str, Any]:
+    """Return the fields of an outcome or attempt: the columns of its row, but for its place in the table."""
+    columns = {name: row[name] for name in row.keys() if name not in ("flow_id", "position")}  # noqa: SIM118 - a Row
+    return {**columns, **converted}
 
 
 def _message(row: sqlite3.Row) -> Message:
