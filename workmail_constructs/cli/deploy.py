@@ -11,7 +11,7 @@ import typer
 from workmail_constructs.cli.local import AsJson, State, fail
 from workmail_local.aws.cdk import CdkError
 from workmail_local.server.daemon import DEFAULT_STATE, Daemon
-from workmail_local.server.deploy import LocalApp
+from workmail_local.server.local_app import LocalApp
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from workmail_local.server.client import ApiFailedError
 from workmail_local.server.daemon import DEFAULT_STATE, Daemon, DaemonError, NotRunningError
-from workmail_local.server.deploy import DeployError
+from workmail_local.server.local_app import DeployError
 
 if TYPE_CHECKING:
     from workmail_local.server.client import Client

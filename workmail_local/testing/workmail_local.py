@@ -168,7 +168,7 @@ class WorkMailLocal:
             DeployFailedError: It is not deployed as synthesized.
         """
         from workmail_local.aws.cdk import CdkError
-        from workmail_local.server.deploy import DeployError, LocalApp
+        from workmail_local.server.local_app import DeployError, LocalApp
 
         with tempfile.TemporaryFile("w+") as output:
             try:
