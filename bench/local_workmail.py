@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench._kill_run import kill_run
 from bench._measure import Measure
-from tests.local.server.kill_run import kill_run
 from workmail_local.aws.server import AwsEndpoint
 from workmail_local.functions import FunctionHost, FunctionSpec
 from workmail_local.handler_folder import HandlerFolder
-from workmail_local.server.process import Daemon
+from workmail_local.server.daemon import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -263,7 +263,6 @@ def _resident_mib(pid: int) -> float:
 
 
 def _kills(state: Path) -> list[Measure]:
-    state.mkdir()
     result = kill_run(state, messages=KILLED_MESSAGES, kills=KILLS, seed=1)
     note = f"{KILLED_MESSAGES} messages, {KILLS} kills at random points, {result.interrupted} invocations interrupted"
     return [

@@ -9,23 +9,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Wall-clock time whose waits are compressed.
+    """Wall-clock time in which WorkMail's waiting is compressed.
 
-    Stored times are real ones, so that the scale may change between two runs. What a function itself takes is never
-    compressed: its own timeout and the 15 seconds WorkMail waits for it (T1) are real.
+    Stored times are real, so the scale may change between two runs. A function's own time is never compressed: its
+    timeout and the 15 seconds that WorkMail waits for it (T1) are real.
 
     Args:
-        scale: Seconds of WorkMail's waiting (rule timeout, retries, the 24 hours of content) that pass in one second.
+        scale: Seconds of WorkMail's waiting (rule timeout, retries, the 24 hours of content) per real second.
     """
 
     scale: float = 1.0
 
     def now(self) -> float:
-        """Return seconds since the epoch, real ones."""
+        """Return the real seconds since the epoch."""
         return time.time()
 
     def real(self, seconds: float) -> float:
-        """Return how many real seconds `seconds` of WorkMail's time take."""
+        """Return the real seconds that `seconds` of WorkMail's time take."""
         return seconds / self.scale
 
     def age(self, since: float) -> float:

@@ -1,4 +1,4 @@
-"""What is deployed, as the engine asks for it: organizations by address, functions and policies by ARN."""
+"""What is deployed, as the email flow needs it: organizations by address, functions and policies by ARN."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workmail_flow.address import domain_key
+from workmail_flow.arns import organization_arn
 from workmail_flow.rule_set import RuleSet
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from workmail_local.deployment import DeployedFunction, Deployment
 
 NO_ORGANIZATION_ID = "m-00000000000000000000000000000000"
-"""Stands for the organization while no deployed stack declares one: mail is delivered, no rule matches."""
+"""The organization while no deployed stack declares one: its mail is delivered, and no rule matches."""
 
 Statements = tuple[dict[str, Any], ...]
 
@@ -25,7 +26,7 @@ class Organization:
     """One organization with the rules of every deployed stack that names it.
 
     Args:
-        domains: As compared (`domain_key`). Without any, every domain that no other organization declares is its own.
+        domains: As `domain_key` spells them. Without any, it has every domain that no other organization declares.
     """
 
     organization_id: str
@@ -37,16 +38,12 @@ class Organization:
     @property
     def arn(self) -> str:
         """The source ARN WorkMail calls functions with (L3, L4)."""
-        return f"arn:aws:workmail:{self.region}:{self.account}:organization/{self.organization_id}"
+        return organization_arn(self.organization_id, region=self.region, account=self.account)
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """Every deployed stack, seen as one.
-
-    Raises:
-        workmail_flow.rule_problems.RuleError: Rules of two stacks for one organization do not go together.
-    """
+    """Everything deployed: all stacks and handler folders as one."""
 
     organizations: Mapping[str, Organization]
     functions: Mapping[str, DeployedFunction] = field(default_factory=dict)
@@ -57,7 +54,11 @@ class Deployed:
 
     @classmethod
     def of(cls, deployments: Iterable[Deployment], *, region: str, account: str) -> Deployed:
-        """See `deployments` as one; with none, a nameless organization without rules takes all mail."""
+        """Combine `deployments`; with none, a nameless organization without rules accepts all mail.
+
+        Raises:
+            workmail_flow.rule_problems.RuleError: Rules of two deployments for one organization conflict.
+        """
         deployments = tuple(deployments)
         organizations: dict[str, Organization] = {}
         for deployment in deployments:
@@ -83,7 +84,7 @@ class Deployed:
         )
 
     def organization_of(self, address: str) -> Organization | None:
-        """Return whose address this is: of the organization that declares its domain, or of one that declares none."""
+        """Return the organization that declares the address's domain, else the one that declares no domain, or None."""
         domain = domain_key(address.rpartition("@")[2])
         open_to_all = None
         for organization in self.organizations.values():
@@ -94,6 +95,6 @@ class Deployed:
         return open_to_all
 
     def declares(self, address: str) -> bool:
-        """Say whether an organization declares the address's domain as its own."""
+        """Return whether an organization declares the address's domain."""
         domain = domain_key(address.rpartition("@")[2])
         return any(domain in organization.domains for organization in self.organizations.values())

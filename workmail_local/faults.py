@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from workmail_local.whole_file import write_whole_file
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
@@ -30,26 +32,13 @@ class FaultKind(StrEnum):
     S3_REFUSED = "s3-refused"
 
 
-INVOCATION_FAULTS = frozenset(
-    {
-        FaultKind.FUNCTION_ERROR,
-        FaultKind.TIMEOUT,
-        FaultKind.CRASH,
-        FaultKind.MALFORMED_REPLY,
-        FaultKind.OVERSIZED_REPLY,
-        FaultKind.THROTTLE,
-        FaultKind.PERMISSION_REMOVED,
-        FaultKind.DUPLICATE_INVOCATION,
-    }
-)
 GET_FAULTS = frozenset({FaultKind.SLOW_CONTENT, FaultKind.CONTENT_NOT_FOUND})
 PUT_FAULTS = frozenset({FaultKind.SLOW_CONTENT, FaultKind.FROZEN, FaultKind.REJECTED, FaultKind.S3_REFUSED})
-
-_KEYS = ("fault", "rule", "times", "messages", "after", "seconds")
+INVOCATION_FAULTS = frozenset(FaultKind) - GET_FAULTS - PUT_FAULTS
 
 
 class FaultPlanError(ValueError):
-    """A fault plan that cannot be read; the message names every problem."""
+    """A fault plan that cannot be read; the text names every problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +47,11 @@ class Fault:
 
     Args:
         fault: What goes wrong.
-        rule: Name of the only rule it concerns; None for every rule.
-        times: After so many occurrences it is over; None for never. A retry is another occurrence.
-        messages: It befalls so many messages, every attempt of theirs; None for all.
-        after: Occasions that go well first.
-        seconds: How long `slow-content` waits.
+        rule: Name of the only rule it applies to; None for every rule.
+        times: How often it happens at most; None for no limit. A retry counts again.
+        messages: How many messages it applies to, with all their attempts; None for every message.
+        after: How many calls succeed before the first fault.
+        seconds: How long `slow-content` waits, 0 to 900.
     """
 
     fault: FaultKind
@@ -74,13 +63,14 @@ class Fault:
 
     @classmethod
     def from_json(cls, raw: object) -> Fault:
-        """Read one entry of a plan; raises FaultPlanError that names every problem."""
+        """Read one entry of a plan; raises a FaultPlanError that names every problem."""
         if not isinstance(raw, dict | str):
-            raise FaultPlanError(f"a fault is an object or its name, found {raw!r}")
+            raise FaultPlanError(f"found {raw!r}; allowed is an object, or the name of a fault")
         entry: dict[str, Any] = {"fault": raw} if isinstance(raw, str) else raw
-        problems = [f"{key}: unknown; allowed are {', '.join(_KEYS)}" for key in entry if key not in _KEYS]
+        keys = tuple(cls.__dataclass_fields__)
+        problems = [f"{key}: unknown; allowed are {', '.join(keys)}" for key in entry if key not in keys]
         kind = entry.get("fault")
-        if kind not in set(FaultKind):
+        if kind not in tuple(FaultKind):
             problems.append(f"fault: found {kind!r}; allowed are {', '.join(FaultKind)}")
         for key, low in (("times", 1), ("messages", 1), ("after", 0)):
             value = entry.get(key)
@@ -103,7 +93,7 @@ class Fault:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry, without what is at its default."""
+        """Return the entry without defaults."""
         unneeded = () if self.fault is FaultKind.SLOW_CONTENT else ("seconds",)
         return {key: value for key, value in asdict(self).items() if value not in (None, 0) and key not in unneeded}
 
@@ -117,9 +107,9 @@ class _Active:
 
 
 class FaultPlan:
-    """The faults in force, in order: of those that concern an occasion the first one befalls it.
+    """The active faults, in order: the first one that applies to a call happens.
 
-    The plan and how much of it is used up are kept in a file, so that a restart changes nothing.
+    The plan and its counts are kept in a file, so a restart changes nothing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -131,17 +121,17 @@ class FaultPlan:
                 self._active.append(_Active(Fault.from_json(raw), state["passed"], state["hits"], set(state["flows"])))
 
     def replace(self, faults: Iterable[Fault]) -> None:
-        """Put other faults in force."""
+        """Replace all active faults."""
         self._active = [_Active(fault, 0, 0, set()) for fault in faults]
         self._save()
 
     def add(self, fault: Fault) -> None:
-        """Put one more fault in force."""
+        """Activate one more fault."""
         self._active.append(_Active(fault, 0, 0, set()))
         self._save()
 
     def take(self, kinds: Collection[FaultKind], *, rule: str | None, flow_id: str) -> Fault | None:
-        """Return the fault that befalls this occasion, used up by one, or None."""
+        """Return the fault that happens to this call, and count it; None if no fault applies."""
         for active in self._active:
             fault = active.fault
             if fault.fault not in kinds or fault.rule not in (None, rule):
@@ -162,7 +152,7 @@ class FaultPlan:
         return None
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return every fault with how often it has struck."""
+        """Return every active fault with its `hits`: how often it has happened."""
         return [active.fault.to_json() | {"hits": active.hits} for active in self._active]
 
     def _save(self) -> None:
@@ -171,9 +161,7 @@ class FaultPlan:
             | {"used": {"passed": active.passed, "hits": active.hits, "flows": sorted(active.flows)}}
             for active in self._active
         ]
-        unfinished = self._path.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(plan))
-        unfinished.replace(self._path)
+        write_whole_file(self._path, json.dumps(plan).encode())
 
 
 def read_fault_plan(text: str, *, parse: Callable[[str], object] = json.loads) -> tuple[Fault, ...]:
@@ -181,10 +169,10 @@ def read_fault_plan(text: str, *, parse: Callable[[str], object] = json.loads) -
 
     Args:
         text: The plan.
-        parse: Of JSON, or of YAML.
+        parse: Parses the text, JSON or YAML; raises ValueError.
 
     Raises:
-        FaultPlanError: It is not a plan; every problem is named.
+        FaultPlanError: It is not a plan; the text names every problem.
     """
     try:
         raw = parse(text)

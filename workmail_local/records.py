@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from workmail_flow.arns import message_arn
+from workmail_flow.judge_payload import decode_payload
+
 if TYPE_CHECKING:
     from workmail_flow.flow_rule import FlowRule
     from workmail_flow.vocabulary import FlowDirection
@@ -17,11 +20,11 @@ class Delivery(StrEnum):
     """How far the delivery of a flow is."""
 
     WAITING = "waiting"
-    """For the answer of a synchronous function."""
+    """It waits for the reply of a synchronous function."""
     HELD = "held"
-    """Nobody can say what WorkMail would do: the function cannot be run here. Goes on with the next deployment."""
+    """The function cannot run here, so nobody knows what WorkMail would do. The next deployment continues it."""
     DECIDED = "decided"
-    """Every recipient's outcome is known, and not all are delivered yet."""
+    """Every recipient's outcome is known, but not every one is delivered yet."""
     DONE = "done"
 
 
@@ -47,13 +50,13 @@ class AttemptOutcome(StrEnum):
     TIMED_OUT = "timed-out"
     """The function's own timeout."""
     WAITED_OUT = "waited-out"
-    """WorkMail's 15 seconds (T1); the function may still be running."""
+    """WorkMail's 15 seconds are over (T1); the function may still be running."""
     OUT_OF_MEMORY = "out-of-memory"
     RESPONSE_TOO_LARGE = "response-too-large"
     THROTTLED = "throttled"
     NOT_PERMITTED = "not-permitted"
     INTERRUPTED = "interrupted"
-    """The local WorkMail was stopped meanwhile: the function is invoked again, and this counts as no failure."""
+    """The local WorkMail ended during the attempt. The function is invoked again; this counts as no failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,9 @@ class Message:
     """One SMTP conversation as it was accepted.
 
     Args:
-        id: Ours; it is the WorkMail message id of the first flow as well.
+        id: Also the WorkMail message id of the first flow.
         received_at: Seconds since the epoch.
-        source: How it came: `smtp`, `submission`, `api`, or `replay of ID`.
+        source: Where it came from: `smtp`, `submission`, `api`, or `replay of ID`.
         mail_from: Envelope sender; "" for the null reverse-path.
     """
 
@@ -81,17 +84,18 @@ class Message:
 class Flow:
     """The recipients of one message that one rule decides for: WorkMail invokes the rule's function once for them (E4).
 
-    A message whose recipients match different rules goes on as several flows, each with ids and content of its own, so
-    that one rule's function never changes what another rule's recipients get.
+    A message whose recipients match different rules becomes several flows. Each has its own ids and its own content, so
+    one rule's function never changes what another rule's recipients get. Only the store changes a flow.
 
     Args:
         id: WorkMail's messageId (E8).
-        invocation_id: The same over all attempts (E7).
         rule: None if no rule matched.
-        why: For each recipient the `reason` why this rule decides for it, and the rules that `lost`.
-        first_attempt_at: Where the rule timeout begins; None before the first attempt.
+        why: For each recipient the `reason` why this rule decides, and the rules that `lost`.
+        invocation_id: The same for all attempts (E7).
         attempts: Attempts that ended.
-        version: How often the content was updated before it was delivered (C4).
+        first_attempt_at: When the rule timeout began, in seconds since the epoch; None before the first attempt.
+        held_because: Why the function cannot run here; None if the flow is not held.
+        spam: Whether the spam check takes the message for spam.
     """
 
     id: str
@@ -117,7 +121,7 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RecipientOutcome:
     """What happens to one recipient.
 
     Args:
@@ -125,7 +129,7 @@ class Outcome:
         reason: Which rule, which part of the reply, or which failure decided.
         bounce_message: The text a reply gave its BOUNCE (R3).
         added: Whether the reply added this recipient, as Bcc (R6).
-        place: Where the message lies now: a file below the state folder, or None for a dropped one.
+        place: File of the message, or of its bounce, relative to the state folder; None if there is none.
     """
 
     recipient: str
@@ -141,18 +145,19 @@ class Attempt:
     """One invocation of a flow's function.
 
     Args:
-        number: From 1.
+        number: Counted from 1.
+        started_at: Seconds since the epoch.
         error: What went wrong, for people; None if nothing did.
-        reply: What the function returned, as it came.
-        log: Its standard output and error during this invocation.
-        fault: The injected fault, if one was.
-        findings: What the reply's author should mend, and what the local run noticed.
+        reply: What the function returned, byte for byte.
+        log: Standard output and error of this invocation.
+        fault: The injected fault; None if there was none.
+        findings: What the reply's author should fix, and what the local run noticed.
     """
 
     number: int
     started_at: float
-    ended_at: float | None
-    outcome: AttemptOutcome
+    ended_at: float | None = None
+    outcome: AttemptOutcome = AttemptOutcome.INTERRUPTED
     error_type: str | None = None
     error: str | None = None
     reply: bytes | None = None
@@ -161,3 +166,35 @@ class Attempt:
     duration_s: float = 0.0
     fault: str | None = None
     findings: tuple[str, ...] = ()
+
+    @property
+    def decoded_reply(self) -> Any:
+        """The reply decoded from JSON, or as text if it is not JSON; None without a reply."""
+        if self.reply is None:
+            return None
+        value, fault = decode_payload(self.reply)
+        return self.reply.decode("utf-8", "replace") if fault else value
+
+
+@dataclass(frozen=True, slots=True)
+class MessageInTransit:
+    """What the message flow service knows of a message before it reads any content.
+
+    Args:
+        age_s: Seconds of WorkMail's time since the message was accepted; after 24 hours it is not found (C2).
+    """
+
+    message_id: str
+    organization_id: str
+    direction: FlowDirection
+    age_s: float
+
+    def arn(self, *, region: str, account: str) -> str:
+        """Return the message's ARN (C3)."""
+        return message_arn(
+            self.organization_id,
+            region=region,
+            account=account,
+            direction=self.direction,
+            message_id=self.message_id,
+        )

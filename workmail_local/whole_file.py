@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whoever reads them and whenever this process ends."""
+"""Files that exist whole or not at all, even if this process is killed while it writes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ if TYPE_CHECKING:
 
 
 def write_whole_file(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads; whoever opens it meanwhile gets the former content or all of this.
+    """Write a file that only its owner may read. A reader gets the former content or all of the new one.
+
+    It survives a kill of this process, but perhaps not a power failure: it does not wait for the disk (no `fsync`).
 
     Raises:
-        OSError: It could not be written; the former content is still there, and nothing else.
+        OSError: It could not be written; the former content is still there, and no other file is left.
     """
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:

@@ -71,7 +71,7 @@ def test_a_failed_invocation_is_exit_status_1(workmail_local: WorkMailLocal, run
     workmail_local.deploy_handler(HANDLERS / "replies")
     run("faults", "add", "crash", "--times", "1")
     assert "crashed" in run("send", str(eml), status=1).stdout
-    assert "struck 1 times" in run("faults", "list").stdout
+    assert "happened 1 times" in run("faults", "list").stdout
     run("send", str(eml))
 
 
@@ -81,7 +81,7 @@ def test_a_fault_plan_is_a_file(workmail_local: WorkMailLocal, run: Run, eml: Pa
     plan.write_text("faults:\n  - throttle\n  - fault: timeout\n    times: 2\n")
     assert "throttle" in run("faults", "load", str(plan)).stdout
     run("send", str(eml), status=1)
-    assert "No faults" in run("faults", "clear").stdout
+    assert "No active faults" in run("faults", "clear").stdout
     plan.write_text("faults:\n  - {fault: rain}\n  - {fault: crash, times: 0, often: 1}\n")
     refused = run("faults", "load", str(plan), status=2).stderr
     assert "faults[0]: fault: found 'rain'; allowed are" in refused
@@ -112,16 +112,16 @@ def test_a_list_of_messages_is_short_and_moves_no_cursor(workmail_local: WorkMai
 def test_up_again_says_where_it_runs(workmail_local: WorkMailLocal, run: Run) -> None:
     again = json.loads(run("up", "--json").stdout)
     assert (again["started"], again["pid"]) == (False, workmail_local.daemon.pid)
-    assert "It runs already" in run("up").stdout
+    assert "It is already running" in run("up").stdout
     assert "SMTP inbound" in run("status").stdout
 
 
-def test_a_taken_port_and_a_state_that_is_no_folder_are_told_in_a_line(tmp_path: Path) -> None:
+def test_a_taken_port_and_a_state_that_is_no_folder_are_reported_in_a_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         in_use = CliRunner().invoke(app, ["up", "-d", "--state", str(tmp_path / "state"), "--smtp-port", str(port)])
     assert in_use.exit_code == 1
-    assert f"('127.0.0.1', {port}): address already in use" in in_use.stderr
+    assert f"Address already in use (while attempting to bind on address ('127.0.0.1', {port}))" in in_use.stderr
     assert "Traceback" not in in_use.stderr
     (tmp_path / "file").touch()
     no_folder = CliRunner().invoke(app, ["up", "-d", "--state", str(tmp_path / "file")])
@@ -134,7 +134,7 @@ def test_any_daemon_json_that_is_left_behind_counts_for_nothing(tmp_path: Path, 
     (tmp_path / "daemon.json").write_text(left)
     found = CliRunner().invoke(app, ["status", "--state", str(tmp_path)])
     assert (found.exit_code, found.exception.__class__) == (1, SystemExit)
-    assert "no local WorkMail runs with the state folder" in found.stderr
+    assert f"no local WorkMail runs with the state folder {tmp_path}: start it with" in found.stderr
 
 
 @pytest.mark.fact("L1")
@@ -146,4 +146,4 @@ def test_only_workmails_regions(run: Run) -> None:
 def test_what_is_not_running_says_how_to_start_it(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["messages", "--state", str(tmp_path)])
     assert (done.exit_code, done.stdout) == (1, "")
-    assert "start it with `workmail-flow local up`" in done.stderr
+    assert f"start it with `workmail-flow local up --state {tmp_path}`" in done.stderr

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,3 +26,14 @@ def test_a_failure_leaves_the_former_content_and_nothing_else(tmp_path: Path) ->
     with pytest.raises(OSError, match="directory"):
         write_whole_file(path, b"content")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_full_disk_did_not_take_does_not_keep_it_full(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # stands in for a disk that is full after 100 bytes
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_whole_file(tmp_path / "content.eml", b"x" * 101)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []

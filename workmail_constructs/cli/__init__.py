@@ -12,7 +12,7 @@ _EXTRA_MISSING = (
 
 
 def main() -> None:
-    """Run the command line; a missing extra is told with the install command that mends it."""
+    """Run the command line; if an extra is missing, say how to install it."""
     try:
         from workmail_constructs.cli.app import app
     except ModuleNotFoundError as missing:

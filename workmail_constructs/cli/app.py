@@ -1,4 +1,4 @@
-"""The command tree: each group lives in a module of its own and imports what is heavy inside its commands."""
+"""The command tree. Each group has its own module and imports what is heavy inside its commands."""
 
 from __future__ import annotations
 
@@ -34,4 +34,4 @@ def _options(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
     ] = False,
 ) -> None:
-    """Take the options that stand before any command."""
+    """Accept the options in front of a command."""

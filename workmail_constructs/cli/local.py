@@ -1,4 +1,4 @@
-"""`workmail-flow local`: a WorkMail on this machine that a team can leave running."""
+"""`workmail-flow local`: a WorkMail on this machine that keeps running until it is stopped."""
 
 from __future__ import annotations
 
@@ -12,41 +12,40 @@ import typer
 from typer.core import TyperGroup
 
 from workmail_local.server.client import ApiFailedError
+from workmail_local.server.daemon import DEFAULT_STATE, Daemon, DaemonError, NotRunningError
+from workmail_local.server.local_app import DeployError
 
 if TYPE_CHECKING:
     from workmail_local.server.client import Client
-    from workmail_local.server.process import Daemon
 
 
 class _Group(TyperGroup):
-    """Commands that tell what the local WorkMail refuses as a command tells it."""
+    """Commands whose expected errors are messages."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; an error of the API is a message and exit status 1."""
+        """Run the command; an error of the local WorkMail is a message on standard error and exit status 1."""
         try:
             return super().invoke(ctx)
-        except ApiFailedError as error:
-            _fail(str(error))
+        except (ApiFailedError, DaemonError, DeployError) as error:
+            fail(str(error))
 
 
 app = typer.Typer(
     cls=_Group, help="A WorkMail on this machine: deploy to it, send mail through it, see who got what and why."
 )
-faults_app = typer.Typer(help="Make things go wrong on demand.", no_args_is_help=True)
+faults_app = typer.Typer(help="Make things fail on demand.", no_args_is_help=True)
 app.add_typer(faults_app, name="faults")
-
-_DEFAULT_STATE = Path(".workmail-local")
 
 State = Annotated[
     Path, typer.Option(envvar="WORKMAIL_LOCAL_STATE", help="State folder of the local WorkMail.", metavar="DIR")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
-MessageId = Annotated[str, typer.Argument(help="A message's id, or the beginning of it.", metavar="ID")]
+MessageId = Annotated[str, typer.Argument(help="Id of a message, or its beginning.", metavar="ID")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait at most.", min=1)]
 
 
 def _port(purpose: str) -> Any:
-    return typer.Option(help=f"For {purpose}; 0: the last run's, or any free one.", min=0, max=65535)
+    return typer.Option(help=f"Port for {purpose}; 0: the last run's, or any free port.", min=0, max=65535)
 
 
 # Starting and stopping
@@ -55,11 +54,11 @@ def _port(purpose: str) -> Any:
 @app.command()
 def up(
     *,
-    state: State = _DEFAULT_STATE,
-    region: Annotated[str, typer.Option(help="Region of the organizations, one of WorkMail's (L1).")] = "us-east-1",
+    state: State = DEFAULT_STATE,
+    region: Annotated[str, typer.Option(help="Region of the organizations: one that has WorkMail (L1).")] = "us-east-1",
     time_scale: Annotated[
         float,
-        typer.Option(help="Seconds of WorkMail's waiting (rule timeout, retries, 24 h of content) that pass in one."),
+        typer.Option(help="Seconds of WorkMail's waiting (rule timeout, retries, 24 h of content) per second."),
     ] = 1.0,
     smtp_port: Annotated[int, _port("inbound mail")] = 0,
     submission_port: Annotated[int, _port("outbound mail")] = 0,
@@ -70,57 +69,48 @@ def up(
 ) -> None:
     """Start the local WorkMail in the background, on loopback only; at a terminal, show what happens until Ctrl-C.
 
-    It keeps running until `down`. Started again, it says where it runs.
+    It keeps running until `down`. If it already runs, `up` shows where it listens.
     """
     from workmail_constructs.cli.local_view import endpoints, watch
     from workmail_flow.limits import WORKMAIL_REGIONS
-    from workmail_local.server.process import Daemon, DaemonError
 
     if region not in WORKMAIL_REGIONS:
-        _fail(f"--region: found {region!r}; WorkMail exists in {', '.join(WORKMAIL_REGIONS)} (L1)", status=2)
+        fail(f"--region: found {region!r}; WorkMail exists in {', '.join(WORKMAIL_REGIONS)} (L1)", status=2)
     if not 0 < time_scale < math.inf:
-        _fail(f"--time-scale: found {time_scale:g}; allowed is a number above 0", status=2)
+        fail(f"--time-scale: found {time_scale:g}; allowed is a number above 0", status=2)
     options = ["--region", region, "--time-scale", str(time_scale), "--concurrency", str(concurrency)]
     options += ["--smtp-port", str(smtp_port), "--submission-port", str(submission_port), "--api-port", str(api_port)]
-    try:
-        daemon, started = Daemon.start(state, options)
-    except DaemonError as error:
-        _fail(str(error))
+    daemon, started = Daemon.start(state, options)
     if as_json:
         typer.echo(json.dumps(daemon.ready | {"started": started}, indent=2))
         return
-    typer.echo(endpoints(daemon, "Started." if started else "It runs already."))
+    typer.echo(endpoints(daemon, "Started." if started else "It is already running."))
     if not started and (daemon.ready["region"], daemon.ready["time_scale"]) != (region, time_scale):
         running = f"region {daemon.ready['region']}, time scale {daemon.ready['time_scale']:g}"
-        typer.echo(f"It keeps the options it was started with: {running}. `workmail-flow local down` first.", err=True)
+        typer.echo(f"It keeps its options: {running}. To change them, run `workmail-flow local down` first.", err=True)
     if sys.stdout.isatty() and not detach:
         watch(daemon)
-        typer.echo(f"The local WorkMail keeps running (process {daemon.pid}); end it with `workmail-flow local down`.")
+        typer.echo(f"The local WorkMail keeps running (process {daemon.pid}); stop it with `workmail-flow local down`.")
 
 
 @app.command()
-def down(*, state: State = _DEFAULT_STATE) -> None:
-    """Stop the local WorkMail; mail that is under way goes on with the next `up`."""
-    from workmail_local.server.process import Daemon, DaemonError, NotRunningError
-
+def down(*, state: State = DEFAULT_STATE) -> None:
+    """Stop the local WorkMail; the next `up` continues unfinished mail."""
     try:
         daemon = Daemon.find(state)
     except NotRunningError:
         typer.echo(f"No local WorkMail runs with the state folder {state}.")
         return
-    try:
-        daemon.stop()
-    except DaemonError as error:
-        _fail(str(error))
+    daemon.stop()
     typer.echo(f"Stopped process {daemon.pid}; mailboxes and messages stay in {state}.")
 
 
 @app.command()
-def status(*, state: State = _DEFAULT_STATE, as_json: AsJson = False) -> None:
+def status(*, state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
     """Show where it listens, what is deployed and how much mail there is."""
     from workmail_constructs.cli.local_view import status_lines
 
-    daemon = _daemon(state)
+    daemon = Daemon.find(state)
     found = daemon.client.get("/v1/status")
     if as_json:
         typer.echo(json.dumps(found, indent=2))
@@ -129,10 +119,10 @@ def status(*, state: State = _DEFAULT_STATE, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def reset(*, state: State = _DEFAULT_STATE) -> None:
-    """Forget every message and empty mailboxes and spool; what is deployed stays."""
+def reset(*, state: State = DEFAULT_STATE) -> None:
+    """Delete every message and empty mailboxes and spool; what is deployed stays."""
     _client(state).post("/v1/reset")
-    typer.echo("Every message is forgotten; mailboxes and spool are empty.")
+    typer.echo("All messages are deleted; mailboxes and spool are empty.")
 
 
 # Mail
@@ -144,30 +134,30 @@ def send(
     *,
     direction: Annotated[str, typer.Option(help="inbound or outbound.")] = "inbound",
     mail_from: Annotated[
-        str | None, typer.Option(help="Envelope sender; the message's own without it.", metavar="ADDRESS")
+        str | None, typer.Option(help="Envelope sender; by default the message's From.", metavar="ADDRESS")
     ] = None,
     rcpt: Annotated[
         list[str] | None,
-        typer.Option(help="Envelope recipient, as often as needed; To, Cc and Bcc without it.", metavar="ADDRESS"),
+        typer.Option(help="Envelope recipient, may be repeated; by default To, Cc and Bcc.", metavar="ADDRESS"),
     ] = None,
     wait: Annotated[bool, typer.Option(help="Wait for the outcome.")] = True,
     timeout: Timeout = 300,
     save: Annotated[
-        Path | None, typer.Option(help="Write each message as it was delivered, under its file's name.", metavar="DIR")
+        Path | None, typer.Option(help="Write each delivered message here, under its file's name.", metavar="DIR")
     ] = None,
-    state: State = _DEFAULT_STATE,
+    state: State = DEFAULT_STATE,
     as_json: AsJson = False,
 ) -> None:
-    """Send messages through the deployed rules and show what was decided for whom, and why.
+    """Send messages through the deployed rules and show what each recipient gets, and why.
 
-    The exit status is 0 if every invocation succeeded.
+    The exit status is 0 if every rule's function succeeded.
     """
     from workmail_local.mail.envelope import envelope_of
 
     client = _client(state)
     if direction.lower() not in {"inbound", "outbound"}:
-        _fail(f"--direction: found {direction!r}; allowed are inbound, outbound", status=2)
-    domains = [domain for found in client.get("/v1/status")["organizations"] for domain in found["domains"]]
+        fail(f"--direction: found {direction!r}; allowed are inbound, outbound", status=2)
+    domains = client.domains()
     sent: list[tuple[Path, str]] = []
     for file in files:
         content = file.read_bytes()
@@ -177,13 +167,13 @@ def send(
         for note in envelope.notes:
             typer.echo(f"{file}: {note}", err=True)
         if not envelope.recipients:
-            _fail(f"{file}: names no recipient in To, Cc or Bcc; give one with --rcpt", status=2)
+            fail(f"{file}: no recipient in To, Cc or Bcc; give one with --rcpt", status=2)
         try:
             message_id = client.send(
                 content, direction=direction, mail_from=envelope.mail_from, recipients=envelope.recipients
             )
         except ApiFailedError as error:
-            _fail(f"{file}: {error}")
+            fail(f"{file}: {error}")
         sent.append((file, message_id))
     if not wait:
         _print_sent(sent, as_json=as_json)
@@ -197,10 +187,10 @@ def replay(
     *,
     wait: Annotated[bool, typer.Option(help="Wait for the outcome.")] = True,
     timeout: Timeout = 300,
-    state: State = _DEFAULT_STATE,
+    state: State = DEFAULT_STATE,
     as_json: AsJson = False,
 ) -> None:
-    """Send a message once more, as it came in, through the rules that are deployed now."""
+    """Send a message again, as it came in, through the rules that are deployed now."""
     client = _client(state)
     again = client.post(f"/v1/messages/{_full_id(client, message_id)}/replay")["id"]
     sent = [(Path(f"replay of {message_id}"), again)]
@@ -213,8 +203,8 @@ def replay(
 @app.command()
 def messages(
     *,
-    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=1000)] = 50,
-    state: State = _DEFAULT_STATE,
+    limit: Annotated[int, typer.Option(help="Number of messages.", min=1, max=1000)] = 50,
+    state: State = DEFAULT_STATE,
     as_json: AsJson = False,
 ) -> None:
     """List messages, newest first."""
@@ -230,8 +220,8 @@ def messages(
 
 
 @app.command()
-def show(message_id: MessageId, *, state: State = _DEFAULT_STATE, as_json: AsJson = False) -> None:
-    """Show everything about a message: event, each attempt, reply, each recipient's decision and why, changes."""
+def show(message_id: MessageId, *, state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
+    """Show everything about a message: its event, each attempt and reply, each recipient's outcome, changes."""
     from workmail_constructs.cli.local_view import changes_of, print_detail
 
     client = _client(state)
@@ -245,13 +235,15 @@ def show(message_id: MessageId, *, state: State = _DEFAULT_STATE, as_json: AsJso
 
 @app.command()
 def logs(
-    message_id: Annotated[str | None, typer.Argument(help="Of this message; of the newest ones without.")] = None,
+    message_id: Annotated[
+        str | None, typer.Argument(help="Id of a message; by default the newest messages.", metavar="ID")
+    ] = None,
     *,
-    limit: Annotated[int, typer.Option(help="How many messages, without an ID.", min=1, max=1000)] = 20,
-    state: State = _DEFAULT_STATE,
+    limit: Annotated[int, typer.Option(help="Number of messages, without an ID.", min=1, max=1000)] = 20,
+    state: State = DEFAULT_STATE,
     as_json: AsJson = False,
 ) -> None:
-    """Show what functions wrote to standard output and error, invocation by invocation."""
+    """Show what functions wrote to standard output and error, one invocation after another."""
     client = _client(state)
     if message_id is not None:
         wanted = [_full_id(client, message_id)]
@@ -268,40 +260,42 @@ def logs(
 
 @app.command()
 def wait(
-    message_id: Annotated[str | None, typer.Argument(help="This message; all of them without.", metavar="ID")] = None,
+    message_id: Annotated[
+        str | None, typer.Argument(help="Id of a message; by default every message.", metavar="ID")
+    ] = None,
     *,
     timeout: Timeout = 60,
-    state: State = _DEFAULT_STATE,
+    state: State = DEFAULT_STATE,
 ) -> None:
-    """Wait until a message, or every one, is done; the exit status is 1 if the time was over first."""
+    """Wait until a message, or every message, is done; the exit status is 1 if the time is over first."""
     client = _client(state)
     wanted = None if message_id is None else _full_id(client, message_id)
     if not client.wait(wanted, timeout_s=timeout):
-        _fail(f"not done within {timeout:g} s: see `workmail-flow local messages`")
+        fail(f"not done within {timeout:g} s: see `workmail-flow local messages`")
 
 
 # Faults
 
 
 @faults_app.command("list")
-def list_faults(*, state: State = _DEFAULT_STATE, as_json: AsJson = False) -> None:
-    """Show the faults in force and how often each has struck."""
+def list_faults(*, state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
+    """Show the active faults and how often each has happened."""
     _print_faults(_client(state).get("/v1/faults")["faults"], as_json=as_json)
 
 
 @faults_app.command("add")
 def add_fault(
-    fault: Annotated[str, typer.Argument(help="What goes wrong; an unknown name lists those there are.")],
+    fault: Annotated[str, typer.Argument(help="What fails; an unknown name lists the known ones.")],
     *,
-    rule: Annotated[str | None, typer.Option(help="Only under this rule.")] = None,
-    times: Annotated[int | None, typer.Option(help="So many times; a retry is another time.")] = None,
-    messages: Annotated[int | None, typer.Option(help="For so many messages, all attempts of theirs.")] = None,
-    after: Annotated[int, typer.Option(help="Let so many occasions go well first.")] = 0,
-    seconds: Annotated[float, typer.Option(help="How long slow-content waits.")] = 5.0,
-    state: State = _DEFAULT_STATE,
+    rule: Annotated[str | None, typer.Option(help="Name of the only rule it applies to.")] = None,
+    times: Annotated[int | None, typer.Option(help="How often it happens at most; a retry counts again.")] = None,
+    messages: Annotated[int | None, typer.Option(help="Number of messages, with all their attempts.")] = None,
+    after: Annotated[int, typer.Option(help="Number of calls that succeed first.")] = 0,
+    seconds: Annotated[float, typer.Option(help="Seconds that slow-content waits.")] = 5.0,
+    state: State = DEFAULT_STATE,
     as_json: AsJson = False,
 ) -> None:
-    """Put one more fault in force."""
+    """Activate one more fault."""
     body = {"fault": fault, "rule": rule, "times": times, "messages": messages, "after": after, "seconds": seconds}
     _print_faults(_client(state).post("/v1/faults", body)["faults"], as_json=as_json)
 
@@ -310,10 +304,10 @@ def add_fault(
 def load_faults(
     plan: Annotated[Path, typer.Argument(help="A fault plan, JSON or YAML.", exists=True, dir_okay=False)],
     *,
-    state: State = _DEFAULT_STATE,
+    state: State = DEFAULT_STATE,
     as_json: AsJson = False,
 ) -> None:
-    """Replace the faults in force by those of a plan."""
+    """Replace all active faults with those of a plan."""
     import yaml
 
     from workmail_local.faults import FaultPlanError, read_fault_plan
@@ -327,16 +321,16 @@ def load_faults(
     try:
         faults = read_fault_plan(plan.read_text(), parse=parse)
     except FaultPlanError as error:
-        _fail(f"{plan}: {error}", status=2)
+        fail(f"{plan}: {error}", status=2)
     body = json.dumps([fault.to_json() for fault in faults]).encode()
     _print_faults(_client(state).post("/v1/faults", body, method="PUT")["faults"], as_json=as_json)
 
 
 @faults_app.command("clear")
-def clear_faults(*, state: State = _DEFAULT_STATE) -> None:
-    """Let everything go well again."""
+def clear_faults(*, state: State = DEFAULT_STATE) -> None:
+    """Deactivate all faults."""
     _client(state).post("/v1/faults", method="DELETE")
-    typer.echo("No faults in force.")
+    typer.echo("No active faults.")
 
 
 # Shared by the commands
@@ -345,7 +339,7 @@ def clear_faults(*, state: State = _DEFAULT_STATE) -> None:
 def _finish(
     client: Client, sent: list[tuple[Path, str]], *, timeout_s: float, save: Path | None, as_json: bool
 ) -> None:
-    """Wait for messages, show what became of them, and fail unless every invocation succeeded."""
+    """Wait for messages, show their outcomes, and fail unless every rule's function succeeded."""
     from workmail_constructs.cli.local_view import changes_of, print_outcome
 
     results: list[dict[str, Any]] = []
@@ -357,7 +351,7 @@ def _finish(
         if not as_json:
             print_outcome(detail, changes)
         if not done:
-            typer.echo(f"{file}: not done within {timeout_s:g} s; it goes on: {message_id}", err=True)
+            typer.echo(f"{file}: not done within {timeout_s:g} s; message {message_id} is still in transit", err=True)
         elif save is not None:
             save.mkdir(parents=True, exist_ok=True)
             (save / file.name).write_bytes(client.content(message_id))
@@ -381,32 +375,24 @@ def _print_faults(faults: list[dict[str, Any]], *, as_json: bool) -> None:
         return
     for fault in faults:
         scope = ", ".join(f"{key} {value}" for key, value in fault.items() if key not in {"fault", "hits"})
-        typer.echo(f"{fault['fault']:<22} struck {fault['hits']} times{'; ' + scope if scope else ''}")
+        typer.echo(f"{fault['fault']:<22} happened {fault['hits']} times{'; ' + scope if scope else ''}")
     if not faults:
-        typer.echo("No faults in force.")
-
-
-def _daemon(state: Path) -> Daemon:
-    from workmail_local.server.process import Daemon, NotRunningError
-
-    try:
-        return Daemon.find(state)
-    except NotRunningError as error:
-        _fail(str(error))
+        typer.echo("No active faults.")
 
 
 def _client(state: Path) -> Client:
-    return _daemon(state).client
+    return Daemon.find(state).client
 
 
 def _full_id(client: Client, beginning: str) -> str:
-    """Return the one message id that begins so."""
+    """Return the id of the only message whose id begins like this."""
     found = [one["id"] for one in client.get("/v1/messages", limit=1000)["messages"] if one["id"].startswith(beginning)]
     if len(found) > 1:
-        _fail(f"{len(found)} messages begin with {beginning}: give more of the id", status=2)
+        fail(f"{len(found)} messages begin with {beginning}: give more of the id", status=2)
     return found[0] if found else beginning
 
 
-def _fail(message: str, *, status: int = 1) -> NoReturn:
+def fail(message: str, *, status: int = 1) -> NoReturn:
+    """End the command with a message on standard error."""
     typer.echo(message, err=True)
     raise typer.Exit(status)

@@ -1,4 +1,4 @@
-"""How `workmail-flow local` shows things to people."""
+"""What `workmail-flow local` shows to people."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from workmail_local.server.client import Client
-    from workmail_local.server.process import Daemon
+    from workmail_local.server.daemon import Daemon
 
 _LIVE_ROWS = 20
 _LISTED_RECIPIENTS = 5
@@ -29,7 +29,7 @@ _NO_TERMINAL_WIDTH = 160
 
 
 def endpoints(daemon: Daemon, heading: str) -> str:
-    """Return where it listens, and with what the submission port is opened."""
+    """Return where the local WorkMail listens, and the login of the submission port."""
     ready = daemon.ready
     login = f"user {ready['submission_user']}, password {ready['submission_password']}"
     return "\n".join(
@@ -53,12 +53,12 @@ def status_lines(daemon: Daemon, found: dict[str, Any]) -> str:
     counts = found["counts"]
     lines.append(f"messages        {counts['messages']}, in flight {found['inFlight']}, held {counts['held']}")
     if found["faults"]:
-        lines.append(f"faults          {found['faults']} in force: see `workmail-flow local faults list`")
+        lines.append(f"faults          {found['faults']} active: see `workmail-flow local faults list`")
     return "\n".join(lines)
 
 
 def print_rich(renderable: RenderableType) -> None:
-    """Print for a terminal of its width, or wide enough for a file."""
+    """Print as wide as the terminal; wider if the output is no terminal."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=_NO_TERMINAL_WIDTH)
@@ -66,8 +66,8 @@ def print_rich(renderable: RenderableType) -> None:
 
 
 def message_table(messages: list[dict[str, Any]]) -> Table:
-    """Return the messages with one row a recipient; of a long list the first ones and how many more there are."""
-    # Columns that may wrap give way first where the terminal is narrow; their cells are cut, not wrapped.
+    """Return the messages with one row per recipient; a long list of recipients is cut, with their number."""
+    # Columns that may wrap shrink first in a narrow terminal; their cells are cut, not wrapped.
     table = Table(
         *(Column(name, no_wrap=True) for name in ("id", "received")),
         *("from", "recipient", "subject", "rule"),
@@ -80,7 +80,7 @@ def message_table(messages: list[dict[str, Any]]) -> Table:
     )
     for message in messages:
         recipients = message["recipients"]
-        # One more is shown rather than counted.
+        # A single one more is shown, not counted.
         listed = recipients[:_LISTED_RECIPIENTS] if len(recipients) > _LISTED_RECIPIENTS + 1 else recipients
         for position, one in enumerate(listed):
             first = position == 0
@@ -101,7 +101,7 @@ def message_table(messages: list[dict[str, Any]]) -> Table:
 
 
 def outcome_table(message: dict[str, Any]) -> Table:
-    """Return what became of each recipient, and why."""
+    """Return each recipient's outcome, and why."""
     table = Table("recipient", "rule", "action", "why", "where", show_lines=False)
     for one in message["recipients"]:
         added = " (added, Bcc)" if one["added"] else ""
@@ -167,14 +167,14 @@ def print_detail(message: dict[str, Any], changes: list[str]) -> None:
 
 
 def changes_of(client: Client, message: dict[str, Any]) -> list[str]:
-    """Return what functions changed of a message, as diffs."""
+    """Return what functions changed in a message, as diffs."""
     if not any(flow["deliveredUpdate"] for flow in message["flows"]):
         return []
     return [change["diff"] for change in client.get(f"/v1/messages/{message['id']}/diff")["changes"]]
 
 
 def watch(daemon: Daemon) -> None:
-    """Show the newest messages, renewed as things happen, until Ctrl-C or the end of the local WorkMail."""
+    """Show the newest messages, updated with each event, until Ctrl-C or the end of the local WorkMail."""
     happened: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def listen() -> None:
@@ -200,12 +200,12 @@ def watch(daemon: Daemon) -> None:
 
 
 def _printable(text: str) -> str:
-    """Return text of a message without what would move a terminal's cursor."""
+    """Return text of a message without characters that would move the terminal's cursor."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _where(outcome: dict[str, Any]) -> str:
-    """Return where the message lies, in few words; `--json` has the file."""
+    """Return where the message is, in a few words; `--json` has the file."""
     if outcome["action"] == "DROP":
         return "nowhere"
     if outcome["place"] is None:

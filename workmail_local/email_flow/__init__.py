@@ -1,1 +1,1 @@
-"""The email flow: who gets which rule, what its function answers, what follows for whom."""
+"""The email flow of each message: which rule decides, what its function replies, what each recipient gets."""

@@ -1,4 +1,4 @@
-"""What Lambda sends to a function's on-failure destination when an asynchronous invocation is given up."""
+"""What Lambda sends to a function's on-failure destination when it gives an asynchronous invocation up."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ if TYPE_CHECKING:
 
 
 def failure_record(
-    *, function_arn: str, event: dict[str, Any], attempt: Attempt, invocations: int, condition: str, now: float
+    *, function_arn: str, event: dict[str, Any], attempt: Attempt, condition: str, now: float
 ) -> dict[str, Any]:
-    """Return the invocation record, in the form AWS documents for destinations.
+    """Return the invocation record in the form that AWS documents for destinations.
 
     Args:
-        function_arn: Of the function, alias or version that was invoked.
-        event: What it was invoked with.
+        function_arn: The function, alias or version that was invoked.
+        event: Its event.
         attempt: The last attempt.
-        invocations: How often it was invoked.
         condition: `RetriesExhausted` or `EventAgeExceeded`.
         now: Seconds since the epoch.
     """
@@ -37,7 +36,7 @@ def failure_record(
             "requestId": attempt.request_id,
             "functionArn": function_arn if qualified else f"{function_arn}:$LATEST",
             "condition": condition,
-            "approximateInvokeCount": invocations,
+            "approximateInvokeCount": attempt.number,
         },
         "requestPayload": event,
         "responseContext": {"statusCode": 200, "executedVersion": version, "functionError": "Unhandled"},
@@ -62,11 +61,11 @@ class Destinations:
         elif service == "sns":
             form = {"Action": "Publish", "TopicArn": arn, "Message": body, "Version": "2010-03-31"}
         else:
-            return f"a destination of service {service} does nothing here; queues and topics do"
+            return f"a destination of service {service} is not supported here; queues and topics are"
         return await self._call(service, region, account, form)
 
     async def make_queue(self, arn: str) -> str | None:
-        """Make an SQS queue, unless it is there; return what prevented it, or None."""
+        """Make an SQS queue if it does not exist; return what prevented it, or None."""
         _, _, service, region, account, name = arn.split(":", 5)
         form = {"Action": "CreateQueue", "QueueName": name, "Version": "2012-11-05"}
         return await self._call(service, region, account, form)

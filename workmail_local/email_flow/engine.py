@@ -1,4 +1,4 @@
-"""The email flow: who gets which rule, what its function answers, what follows for whom."""
+"""The email flow of each message: which rule decides, what its function replies, what each recipient gets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from workmail_flow import limits
 from workmail_flow.address import address_key
 from workmail_flow.assumptions import conversation, from_for_rules, retry_delay_s
-from workmail_flow.judge_reply import judge_reply
+from workmail_flow.judge_payload import judge_payload
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 from workmail_local.email_flow.destinations import failure_record
 from workmail_local.email_flow.invoker import CannotRunError, Invoker
@@ -25,40 +25,40 @@ from workmail_local.records import (
     Delivery,
     Flow,
     Message,
-    Outcome,
+    RecipientOutcome,
     RunState,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from workmail_flow.flow_rule import FlowRule
+    from workmail_flow.judge_reply import Verdict
     from workmail_local.clock import Clock
     from workmail_local.deployed import Deployed, Organization
     from workmail_local.email_flow.destinations import Destinations
-    from workmail_local.mail.delivery import PostOffice
-    from workmail_local.store.journal import Batch
+    from workmail_local.mail.post_office import PostOffice
     from workmail_local.store.store import Store
 
 _log = logging.getLogger(__name__)
 
 ASYNCHRONOUS_RETRIES_S = (60.0, 120.0)
-"""How long Lambda waits before it invokes an asynchronous function again after an error (its Developer Guide)."""
+"""How long Lambda waits before it retries an asynchronous function after an error (AWS Lambda Developer Guide)."""
 
 EVENT_AGE_S = 6 * 3600.0
 """How long Lambda keeps a throttled asynchronous event (AWS Lambda Developer Guide)."""
 
-_AFTER_OUR_FAULT_S = 5.0
+_STORE_RETRY_S = 5.0
+"""How long a flow waits after its state could not be written."""
 
 _LARGE_BYTES = 1024 * 1024
-"""From here on a message is looked through in a thread of its own, so that others do not wait for it."""
+"""A message from this size on is checked in its own thread, so that others do not wait for it."""
 
 _NO_ORGANIZATION = Refusal(550, "5.7.1", "no deployed organization has this domain (E4)")
 
 
 class RefusedError(Exception):
-    """The message was not accepted; nothing of it is kept."""
+    """The message was not accepted, and nothing of it is kept."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(str(refusal))
@@ -70,7 +70,7 @@ class Submission:
     """A message before it is accepted.
 
     Args:
-        source: How it came: `smtp`, `submission`, `api`, or `replay of ID`.
+        source: Where it came from: `smtp`, `submission`, `api`, or `replay of ID`.
         mail_from: Envelope sender; "" for the null reverse-path.
     """
 
@@ -82,17 +82,17 @@ class Submission:
 
 
 class Engine:
-    """Takes messages and sees every flow through to its end, over restarts.
+    """Accepts messages and brings every flow to its end, also after a restart.
 
     Args:
-        store: Keeps them.
+        store: Keeps messages and flows.
         post_office: Delivers.
         invoker: Runs functions.
-        destinations: Take what asynchronous functions failed on.
+        destinations: Receive the events that asynchronous functions failed on.
         deployed: Returns what is deployed now.
         clock: Waits between attempts.
-        publish: Told of everything that happens, for whoever watches.
-        concurrency: Invocations at a time; further ones are not attempts yet.
+        publish: Called with each event, for whoever watches.
+        concurrency: Invocations at a time; one that waits for its turn is no attempt yet.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Engine:
         self._active: dict[str, tuple[Flow, asyncio.Task[None]]] = {}
 
     def refuse_recipient(self, direction: FlowDirection, recipient: str) -> Refusal | None:
-        """Return why a recipient is not taken: inbound only those of an organization's domains are (E4)."""
+        """Return why a recipient is not accepted, or None. Inbound, it must be an organization's address (E4)."""
         if problem := envelope_address_problem(recipient):
             return Refusal(553, "5.1.3", f"the recipient's address {problem}")
         if direction is FlowDirection.INBOUND and self._deployed().organization_of(recipient) is None:
@@ -126,7 +126,7 @@ class Engine:
         return None
 
     def refuse_sender(self, direction: FlowDirection, mail_from: str) -> Refusal | None:
-        """Return why a sender is not taken: outbound only those of an organization's domains are."""
+        """Return why a sender is not accepted, or None. Outbound, it must be an organization's address."""
         if mail_from and (problem := envelope_address_problem(mail_from)):
             return Refusal(553, "5.1.7", f"the sender's address {problem}")
         if direction is FlowDirection.OUTBOUND and self._deployed().organization_of(mail_from) is None:
@@ -134,7 +134,7 @@ class Engine:
         return None
 
     async def accept(self, submission: Submission) -> Message:
-        """Take a message: when this returns it is on disk, and on its way.
+        """Accept a message: when this returns, a kill of this process no longer loses it.
 
         Raises:
             RefusedError: It is not accepted (E4, F15, F16).
@@ -160,25 +160,25 @@ class Engine:
             size=len(submission.content),
         )
         flows = self._split(message, spam=is_spam(submission.content))
-        await self._store.accept(message, submission.content, [(flow, decided) for flow, decided in flows])
+        await self._store.accept(message, submission.content, flows)
         self._publish({"type": "accepted", "message": message.id})
         for flow, _ in flows:
             self._start(flow, again=False)
         return message
 
     def resume(self) -> int:
-        """Go on with everything that a stop or a kill left unfinished, or that was held; return how many flows."""
+        """Continue every flow that is held or that a stop or kill left unfinished; return how many there are."""
         flows = [flow for flow in self._store.unfinished() if flow.id not in self._active]
         for flow in flows:
             self._start(flow, again=True)
         return len(flows)
 
     def in_flight(self) -> int:
-        """Return how many flows are on their way."""
+        """Return how many flows are active now."""
         return len(self._active)
 
     async def wait(self, message_id: str | None = None, *, timeout_s: float | None = None) -> bool:
-        """Wait until a message, or every one, is done or held; return False if the time was over first."""
+        """Wait until a message, or every message, is done or held; return False if the time is over first."""
         try:
             async with asyncio.timeout(timeout_s):
                 while tasks := [
@@ -190,7 +190,7 @@ class Engine:
         return True
 
     async def stop(self) -> None:
-        """Stop where everything stands; `resume` goes on from there."""
+        """Stop all flows; `resume` continues them."""
         tasks = [task for _, task in self._active.values()]
         for task in tasks:
             task.cancel()
@@ -198,8 +198,8 @@ class Engine:
 
     # Rules
 
-    def _split(self, message: Message, *, spam: bool) -> list[tuple[Flow, list[Outcome]]]:
-        """Return the message's flows, one a rule, with the outcomes of those that wait for no function (F8)."""
+    def _split(self, message: Message, *, spam: bool) -> list[tuple[Flow, list[RecipientOutcome]]]:
+        """Return the message's flows, one per rule, with the outcomes of those that wait for no function (F8)."""
         grouped: dict[tuple[str, str | None], list[str]] = {}
         why: dict[tuple[str, str | None], dict[str, Any]] = {}
         rules: dict[tuple[str, str | None], FlowRule | None] = {}
@@ -247,131 +247,122 @@ class Engine:
     # Flows
 
     def _start(self, flow: Flow, *, again: bool) -> None:
-        task = asyncio.create_task(self._see_through(flow, again=again), name=f"flow {flow.id}")
+        task = asyncio.create_task(self._finish(flow, again=again), name=f"flow {flow.id}")
         self._active[flow.id] = (flow, task)
         task.add_done_callback(lambda _: self._ended(flow, task))
 
     def _ended(self, flow: Flow, task: asyncio.Task[None]) -> None:
         self._active.pop(flow.id, None)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("flow %s ended with an error; a restart goes on with it", flow.id, exc_info=error)
+            _log.error("flow %s ended with an error; a restart continues it", flow.id, exc_info=error)
         self._publish({"type": "finished", "message": flow.message.id})
 
-    async def _see_through(self, flow: Flow, *, again: bool) -> None:
+    async def _finish(self, flow: Flow, *, again: bool) -> None:
+        """Bring a flow to its end, or hold it.
+
+        Args:
+            flow: The flow, in any state.
+            again: Whether it may have been delivered in part.
+        """
         while True:
             try:
                 if flow.delivery in (Delivery.WAITING, Delivery.HELD):
-                    await self._synchronous(flow)
+                    await self._run_synchronous(flow)
                 else:
                     await self._deliver(flow, again=again)
                     if flow.run is RunState.PENDING:
-                        await self._asynchronous(flow)
+                        await self._run_asynchronous(flow)
             except CannotRunError as cannot:
-                flow.held_because = str(cannot)
                 await self._store.hold(flow, str(cannot))
-                if flow.delivery is Delivery.WAITING:
-                    flow.delivery = Delivery.HELD
-            except (OSError, sqlite3.Error) as error:  # a full disk, say: nothing accepted is given up for that
-                # Without the file of an OSError, whose path has an address in it.
+            except (OSError, sqlite3.Error) as error:  # a full disk, for example: the message was accepted, so try on
+                # Without the file name of an OSError: its path has an address in it.
                 reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else error
-                _log.error("flow %s: %s; trying again in %g s", flow.id, reason, _AFTER_OUR_FAULT_S)
-                await asyncio.sleep(_AFTER_OUR_FAULT_S)
+                _log.error("flow %s: %s; trying again in %g s", flow.id, reason, _STORE_RETRY_S)
+                await asyncio.sleep(_STORE_RETRY_S)
                 again = True
                 continue
             return
 
-    async def _synchronous(self, flow: Flow) -> None:
-        """Ask the function until it answers or the rule timeout is over (T1 to T3), then deliver."""
-        rule = flow.run_lambda_rule
-        timeout_s = (rule.rule_timeout_minutes or 0) * 60
+    async def _run_synchronous(self, flow: Flow) -> None:
+        """Invoke the function until it replies or the rule timeout is over (T1 to T3), then deliver."""
+        timeout_s = (flow.run_lambda_rule.rule_timeout_minutes or 0) * 60
         while True:
-            attempt, outcomes = await self._ask(flow)
-            if outcomes is not None:
-                await self._settle(flow, outcomes, RunState.SUCCEEDED, attempt)
-                return
-            flow.attempts = attempt.number
+            attempt = await self._attempt(flow, wait_s=limits.SYNCHRONOUS_LIMIT_SECONDS)
+            attempt, outcomes = self._outcomes_of(flow, attempt)
+            run = RunState.SUCCEEDED
             left_s = timeout_s - self._clock.age(flow.first_attempt_at or attempt.started_at)
-            if left_s <= 0:
-                await self._settle(flow, _fallback(flow, attempt), RunState.FAILED, attempt)
+            if outcomes is None and left_s <= 0:
+                outcomes, run = _fallback(flow, attempt), RunState.FAILED
+            if outcomes is not None:
+                await self._store.decide(flow, outcomes, run=run, attempt=attempt)
+                await self._deliver(flow, outcomes, again=False)
                 return
-            await self._store.attempt_ended(flow, attempt)
-            self._publish({"type": "attempt", "message": flow.message.id})
-            await self._clock.sleep(retry_delay_s(flow.attempts, left_s))
+            await self._wait_for_retry(flow, attempt, retry_delay_s(attempt.number, left_s))
 
-    async def _ask(self, flow: Flow) -> tuple[Attempt, list[Outcome] | None]:
-        """Invoke the function once; return the recipients' outcomes if its reply is valid."""
-        attempt = await self._attempt(flow, wait_s=limits.SYNCHRONOUS_LIMIT_SECONDS)
+    def _outcomes_of(self, flow: Flow, attempt: Attempt) -> tuple[Attempt, list[RecipientOutcome] | None]:
+        """Return the attempt with what was found in its reply, and the outcomes if the reply is valid (R8)."""
         if attempt.outcome is not AttemptOutcome.REPLIED:
             return attempt, None
-        payload = attempt.reply or b""
-        try:
-            reply = json.loads(payload)
-        except ValueError:
-            reply = payload.decode("utf-8", "replace")
-        organization = self._deployed().organizations.get(flow.organization_id)
-        verdict = judge_reply(
-            reply,
-            direction=flow.message.direction,
-            recipients=flow.recipients,
-            fallback=flow.run_lambda_rule.fallback or RuleAction.DEFAULT,
-            organization_domains=(organization.domains if organization else None) or None,
-            size=len(payload),
-        )
+        verdict = self._judge(flow, attempt)
         findings = (*attempt.findings, *(f"{one.path}: {one.message} [{one.code}]" for one in verdict.findings))
         if not verdict.ok:
             errors = "; ".join(f"{one.path}: {one.message}" for one in verdict.errors)
             invalid = AttemptOutcome.INVALID_REPLY
             return replace(attempt, outcome=invalid, error_type="InvalidReply", error=errors, findings=findings), None
         outcomes = [
-            Outcome(one.recipient, one.action.value, one.reason, one.bounce_message, one.added)
+            RecipientOutcome(one.recipient, one.action.value, one.reason, one.bounce_message, one.added)
             for one in verdict.decisions
         ]
         return replace(attempt, findings=findings), outcomes
 
+    def _judge(self, flow: Flow, attempt: Attempt) -> Verdict:
+        organization = self._deployed().organizations.get(flow.organization_id)
+        _, verdict = judge_payload(
+            attempt.reply or b"",
+            direction=flow.message.direction,
+            recipients=flow.recipients,
+            fallback=flow.run_lambda_rule.fallback or RuleAction.DEFAULT,
+            organization_domains=(organization.domains if organization else None) or None,
+        )
+        return verdict
+
     async def _attempt(self, flow: Flow, *, wait_s: float | None) -> Attempt:
         async with self._slots:
             started_at = self._clock.now()
-            if flow.first_attempt_at is None:
-                flow.first_attempt_at = started_at
             self._store.attempt_started(flow, started_at)
             try:
                 return await self._invoker.invoke(flow, started_at=started_at, wait_s=wait_s)
             except CannotRunError:
-                self._store.attempt_withdrawn(flow, started_at)
+                await self._store.attempt_withdrawn(flow, started_at)
                 raise
 
-    async def _settle(self, flow: Flow, outcomes: list[Outcome], run: RunState, attempt: Attempt) -> None:
-        await self._store.decide(flow, outcomes, run=run, attempt=attempt)
-        flow.delivery = Delivery.DECIDED
-        flow.run = run
-        await self._deliver(flow, outcomes, again=False)
+    async def _wait_for_retry(self, flow: Flow, failed: Attempt, delay_s: float) -> None:
+        await self._store.attempt_failed(flow, failed)
+        self._publish({"type": "attempt", "message": flow.message.id})
+        await self._clock.sleep(delay_s)
 
-    async def _deliver(self, flow: Flow, outcomes: list[Outcome] | None = None, *, again: bool) -> None:
+    async def _deliver(self, flow: Flow, outcomes: list[RecipientOutcome] | None = None, *, again: bool) -> None:
         if flow.delivery is Delivery.DONE:
             return
         decided = self._store.outcomes(flow.id) if outcomes is None else outcomes
-
-        def deliver(batch: Batch, content: Path) -> list[str | None]:
-            return self._post_office.deliver(batch, content, flow=flow, outcomes=decided, again=again)
-
-        await self._store.deliver(flow, deliver)
-        flow.delivery = Delivery.DONE
+        await self._store.deliver(
+            flow, lambda content: self._post_office.deliver(content, flow=flow, outcomes=decided, again=again)
+        )
         self._publish({"type": "delivered", "message": flow.message.id})
 
-    async def _asynchronous(self, flow: Flow) -> None:
-        """Run the function beside the delivery, as Lambda does: its failure touches no mail (T4, R10)."""
+    async def _run_asynchronous(self, flow: Flow) -> None:
+        """Invoke the function as Lambda does, beside the delivery: its failure touches no mail (T4, R10)."""
         function = self._deployed().functions.get(flow.run_lambda_rule.function or "")
         retries = ASYNCHRONOUS_RETRIES_S[: function.max_retries if function else 0]
         failures = throttles = 0
         while True:
             attempt = await self._attempt(flow, wait_s=None)
             if attempt.outcome is AttemptOutcome.REPLIED:
-                await self._finish(flow, RunState.SUCCEEDED, attempt)
+                await self._store.finish_run(flow, RunState.SUCCEEDED, attempt=attempt)
                 return
-            flow.attempts = attempt.number
             if attempt.outcome is AttemptOutcome.NOT_PERMITTED:
-                # Lambda has not taken the event, so it is not Lambda that retries or tells a destination.
-                await self._finish(flow, RunState.FAILED, attempt)
+                # Lambda did not accept the event, so it neither retries nor sends to a destination.
+                await self._store.finish_run(flow, RunState.FAILED, attempt=attempt)
                 return
             if attempt.outcome is AttemptOutcome.THROTTLED:
                 throttles += 1
@@ -380,51 +371,45 @@ class Engine:
                 age_s = self._clock.age(flow.first_attempt_at or attempt.started_at)
                 give_up = age_s + delay_s > EVENT_AGE_S
             else:
-                # Attempts made before a restart count as well.
-                failures = max(failures + 1, flow.attempts - throttles)
+                # Attempts before a restart count too.
+                failures = max(failures + 1, attempt.number - throttles)
                 condition = "RetriesExhausted"
                 give_up = failures > len(retries)
                 delay_s = 0.0 if give_up else retries[failures - 1]
             if give_up:
-                on_failure = function.on_failure_arn if function else None
-                await self._give_up(flow, attempt, condition, on_failure)
+                await self._give_up(flow, attempt, condition, function.on_failure_arn if function else None)
                 return
-            await self._store.attempt_ended(flow, attempt)
-            self._publish({"type": "attempt", "message": flow.message.id})
-            await self._clock.sleep(delay_s)
+            await self._wait_for_retry(flow, attempt, delay_s)
 
     async def _give_up(self, flow: Flow, attempt: Attempt, condition: str, on_failure_arn: str | None) -> None:
-        if on_failure_arn is None:
-            await self._finish(flow, RunState.FAILED, attempt)
-            return
-        record = failure_record(
-            function_arn=flow.run_lambda_rule.function or "",
-            event=self._invoker.event(flow),
-            attempt=attempt,
-            invocations=flow.attempts,
-            condition=condition,
-            now=self._clock.now(),
-        )
-        # Sent before it is noted as finished: after a kill between the two it comes twice rather than never.
-        prevented = await self._destinations.send(on_failure_arn, record)
-        kept = {"destination": on_failure_arn, "prevented": prevented, "record": record}
-        await self._finish(flow, RunState.FAILED, attempt, failure=json.dumps(kept))
-
-    async def _finish(self, flow: Flow, run: RunState, attempt: Attempt, failure: str | None = None) -> None:
-        await self._store.finish_run(flow, run, attempt=attempt, failure_record=failure)
-        flow.run = run
+        kept: str | None = None
+        if on_failure_arn is not None:
+            record = failure_record(
+                function_arn=flow.run_lambda_rule.function or "",
+                event=self._invoker.event(flow),
+                attempt=attempt,
+                condition=condition,
+                now=self._clock.now(),
+            )
+            # Sent before it is kept: after a kill in between it is sent twice rather than never.
+            prevented = await self._destinations.send(on_failure_arn, record)
+            kept = json.dumps({"destination": on_failure_arn, "prevented": prevented, "record": record})
+        await self._store.finish_run(flow, RunState.FAILED, attempt=attempt, failure_record=kept)
 
 
-def _without_answer(flow: Flow) -> list[Outcome]:
-    """Return the outcomes of a flow whose decision waits for no function."""
+def _without_answer(flow: Flow) -> list[RecipientOutcome]:
+    """Return the outcomes of a flow that waits for no function."""
     action = RuleAction.DEFAULT if flow.rule is None or flow.run is RunState.PENDING else flow.rule.action
     beside = " (its function runs beside the delivery, T4)" if flow.run is RunState.PENDING else ""
-    return [Outcome(recipient, action.value, flow.why[recipient]["reason"] + beside) for recipient in flow.recipients]
+    return [
+        RecipientOutcome(recipient, action.value, flow.why[recipient]["reason"] + beside)
+        for recipient in flow.recipients
+    ]
 
 
-def _fallback(flow: Flow, attempt: Attempt) -> list[Outcome]:
+def _fallback(flow: Flow, attempt: Attempt) -> list[RecipientOutcome]:
     """Return the fallback action for all recipients of the message (T2)."""
     action = (flow.run_lambda_rule.fallback or RuleAction.DEFAULT).value
     times = "1 attempt" if attempt.number == 1 else f"{attempt.number} attempts"
     reason = f"fallback action after {times}, the last one {attempt.outcome.value} (T2)"
-    return [Outcome(recipient, action, reason) for recipient in flow.recipients]
+    return [RecipientOutcome(recipient, action, reason) for recipient in flow.recipients]

@@ -1,14 +1,14 @@
-"""One invocation of a rule's function, as WorkMail makes it: permitted or not, injected fault or real run."""
+"""One invocation of a rule's function, as WorkMail makes it: permission, injected fault, real run."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workmail_flow import limits
-from workmail_local.faults import INVOCATION_FAULTS, Fault, FaultKind, FaultPlan
-from workmail_local.functions import FunctionSpec, Invocation, InvocationOutcome, UnsupportedRuntimeError
+from workmail_local.faults import INVOCATION_FAULTS, FaultKind, FaultPlan
+from workmail_local.functions import FunctionSpec, Invocation, UnsupportedRuntimeError
 from workmail_local.functions.unpacked_code import CodeError
 from workmail_local.iam.questions import may_workmail_invoke
 from workmail_local.invocation_event import build_event, encode_event
@@ -23,52 +23,39 @@ if TYPE_CHECKING:
     from workmail_local.functions import FunctionHost
     from workmail_local.records import Flow
 
-_OUTCOMES = {
-    InvocationOutcome.REPLIED: AttemptOutcome.REPLIED,
-    InvocationOutcome.FUNCTION_ERROR: AttemptOutcome.FUNCTION_ERROR,
-    InvocationOutcome.INIT_ERROR: AttemptOutcome.INIT_ERROR,
-    InvocationOutcome.CRASHED: AttemptOutcome.CRASHED,
-    InvocationOutcome.TIMED_OUT: AttemptOutcome.TIMED_OUT,
-    InvocationOutcome.WAITED_OUT: AttemptOutcome.WAITED_OUT,
-    InvocationOutcome.OUT_OF_MEMORY: AttemptOutcome.OUT_OF_MEMORY,
-    InvocationOutcome.RESPONSE_TOO_LARGE: AttemptOutcome.RESPONSE_TOO_LARGE,
+_OVERSIZED_REPLY = {
+    "actions": [{"action": {"type": "DEFAULT"}, "allRecipients": True}],
+    "padding": "x" * limits.MAX_REPLY_BYTES,
 }
+_INJECTED: dict[FaultKind, dict[str, Any]] = {
+    FaultKind.FUNCTION_ERROR: {
+        "outcome": AttemptOutcome.FUNCTION_ERROR,
+        "error_type": "InjectedFault",
+        "error": "the fault plan made it fail",
+    },
+    FaultKind.TIMEOUT: {
+        "outcome": AttemptOutcome.WAITED_OUT,
+        "error_type": "Timeout",
+        "error": f"no answer within {limits.SYNCHRONOUS_LIMIT_SECONDS} s (T1)",
+    },
+    FaultKind.CRASH: {
+        "outcome": AttemptOutcome.CRASHED,
+        "error_type": "Runtime.ExitError",
+        "error": "exited without an answer",
+    },
+    FaultKind.MALFORMED_REPLY: {"outcome": AttemptOutcome.REPLIED, "reply": b'{"actions": "DEFAULT"}'},
+    FaultKind.OVERSIZED_REPLY: {"outcome": AttemptOutcome.REPLIED, "reply": json.dumps(_OVERSIZED_REPLY).encode()},
+    FaultKind.THROTTLE: {
+        "outcome": AttemptOutcome.THROTTLED,
+        "error_type": "TooManyRequestsException",
+        "error": "Rate Exceeded.",
+    },
+}
+"""How an attempt ends when a fault takes the place of the function: fields of `Attempt`."""
 
 
 class CannotRunError(Exception):
-    """The function cannot be run here, so nobody can say what would come of it; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Injected:
-    """What a fault makes of an invocation: nothing of the function runs."""
-
-    outcome: AttemptOutcome
-    error_type: str | None
-    error: str | None
-    reply: bytes | None = None
-
-
-_INJECTED = {
-    FaultKind.FUNCTION_ERROR: _Injected(AttemptOutcome.FUNCTION_ERROR, "InjectedFault", "the fault plan made it fail"),
-    FaultKind.TIMEOUT: _Injected(
-        AttemptOutcome.WAITED_OUT, "Timeout", f"no answer within {limits.SYNCHRONOUS_LIMIT_SECONDS} s (T1)"
-    ),
-    FaultKind.CRASH: _Injected(AttemptOutcome.CRASHED, "Runtime.ExitError", "exited without an answer"),
-    FaultKind.MALFORMED_REPLY: _Injected(AttemptOutcome.REPLIED, None, None, b'{"actions": "DEFAULT"}'),
-    FaultKind.OVERSIZED_REPLY: _Injected(
-        AttemptOutcome.REPLIED,
-        None,
-        None,
-        json.dumps(
-            {
-                "actions": [{"action": {"type": "DEFAULT"}, "allRecipients": True}],
-                "padding": "x" * limits.MAX_REPLY_BYTES,
-            }
-        ).encode(),
-    ),
-    FaultKind.THROTTLE: _Injected(AttemptOutcome.THROTTLED, "TooManyRequestsException", "Rate Exceeded."),
-}
+    """The function cannot run here, so nobody knows what WorkMail would do; the text says why."""
 
 
 class Invoker:
@@ -77,8 +64,8 @@ class Invoker:
     Args:
         host: Runs them.
         deployed: Returns what is deployed now.
-        faults: What goes wrong.
-        clock: Tells attempts' times.
+        faults: The faults to inject.
+        clock: Gives the times of attempts.
     """
 
     def __init__(
@@ -104,15 +91,15 @@ class Invoker:
         )
 
     async def invoke(self, flow: Flow, *, started_at: float, wait_s: float | None) -> Attempt:
-        """Invoke the function of the flow's rule once and return what came of it.
+        """Invoke the function of the flow's rule once and return the ended attempt.
 
         Args:
             flow: Its rule names the function.
-            started_at: When the attempt was noted to begin.
+            started_at: When the attempt began.
             wait_s: How long WorkMail waits (T1); None for an asynchronous rule.
 
         Raises:
-            CannotRunError: The function is not deployed here, or its runtime is not one we can run.
+            CannotRunError: The function is not deployed here, or its runtime is not supported.
         """
         rule = flow.run_lambda_rule
         function_arn = rule.function or ""
@@ -120,44 +107,43 @@ class Invoker:
         organization = deployed.organizations.get(flow.organization_id)
         if organization is None:
             raise CannotRunError(f"no deployed stack declares the organization {flow.organization_id} any more")
-        fault = self._faults.take(INVOCATION_FAULTS, rule=rule.name, flow_id=flow.id)
+        taken = self._faults.take(INVOCATION_FAULTS, rule=rule.name, flow_id=flow.id)
+        fault = taken.fault if taken else None
+        attempt = Attempt(flow.attempts + 1, started_at, fault=fault)
         refusal = (
-            "the fault plan took the permission away"
-            if fault is not None and fault.fault is FaultKind.PERMISSION_REMOVED
+            "the fault plan removed the permission"
+            if fault is FaultKind.PERMISSION_REMOVED
             else self._not_permitted(deployed, organization, function_arn)
         )
         if refusal is not None:
-            return self._attempt(
-                flow, started_at, fault, AttemptOutcome.NOT_PERMITTED, "AccessDeniedException", refusal
-            )
-        if fault is not None and fault.fault in _INJECTED:
-            injected = _INJECTED[fault.fault]
-            if fault.fault is FaultKind.TIMEOUT:
-                await self._clock.sleep(limits.SYNCHRONOUS_LIMIT_SECONDS)
-            return self._attempt(
-                flow, started_at, fault, injected.outcome, injected.error_type, injected.error, injected.reply
-            )
+            denied = AttemptOutcome.NOT_PERMITTED
+            return self._ended(attempt, outcome=denied, error_type="AccessDeniedException", error=refusal)
+        if fault is FaultKind.TIMEOUT:
+            await self._clock.sleep(limits.SYNCHRONOUS_LIMIT_SECONDS)
+        if fault is not None and fault in _INJECTED:
+            return self._ended(attempt, **_INJECTED[fault])
         invocation = await self._run(deployed, organization, flow, function_arn, wait_s)
-        if fault is not None and fault.fault is FaultKind.DUPLICATE_INVOCATION:
-            # The first answer counts; what the second run does besides answering is what this fault is for.
+        if fault is FaultKind.DUPLICATE_INVOCATION:
+            # The first answer counts; this fault is about what else the second run does.
             await self._run(deployed, organization, flow, function_arn, wait_s)
-        return Attempt(
-            number=flow.attempts + 1,
-            started_at=started_at,
-            ended_at=self._clock.now(),
-            outcome=_OUTCOMES[invocation.outcome],
+        return self._ended(
+            attempt,
+            outcome=AttemptOutcome[invocation.outcome.name],
             error_type=invocation.error_type,
             error=invocation.error_message,
             reply=invocation.payload,
             log=invocation.log,
             request_id=invocation.request_id,
             duration_s=invocation.duration_s,
-            fault=fault.fault.value if fault else None,
             findings=invocation.notes,
         )
 
+    def _ended(self, attempt: Attempt, **fields: Any) -> Attempt:
+        now = self._clock.now()
+        return replace(attempt, **{"ended_at": now, "duration_s": now - attempt.started_at, **fields})
+
     def _not_permitted(self, deployed: Deployed, organization: Organization, function_arn: str) -> str | None:
-        """Judge the same question once a deployment: neither its policies nor the request differ from mail to mail."""
+        """Ask each question once per deployment: its policies and the request are the same for every message."""
         if self._judged is not deployed:
             self._judged = deployed
             self._refusals.clear()
@@ -181,36 +167,13 @@ class Invoker:
             raise CannotRunError(str(error)) from error
 
     def _spec(self, function: DeployedFunction, organization: Organization) -> FunctionSpec:
-        """Return the same spec while the same function is deployed: the host knows a warm process by it."""
+        """Return the same spec while the same function is deployed, because the host finds a warm process by it."""
         known = self._specs.get(function.arn)
         if known is not None and known[0] is function:
             return known[1]
         spec = FunctionSpec.from_deployed(function, region=organization.region)
         self._specs[function.arn] = (function, spec)
         return spec
-
-    def _attempt(
-        self,
-        flow: Flow,
-        started_at: float,
-        fault: Fault | None,
-        outcome: AttemptOutcome,
-        error_type: str | None,
-        error: str | None,
-        reply: bytes | None = None,
-    ) -> Attempt:
-        now = self._clock.now()
-        return Attempt(
-            number=flow.attempts + 1,
-            started_at=started_at,
-            ended_at=now,
-            outcome=outcome,
-            error_type=error_type,
-            error=error,
-            reply=reply,
-            duration_s=now - started_at,
-            fault=fault.fault.value if fault else None,
-        )
 
 
 def _not_permitted(deployed: Deployed, organization: Organization, function_arn: str) -> str | None:
@@ -222,7 +185,7 @@ def _not_permitted(deployed: Deployed, organization: Organization, function_arn:
             "organization is (L2)"
         )
     if function_arn not in deployed.functions:
-        return None  # not ours to judge: it is told that the function is not deployed
+        return None  # the run reports that the function is not deployed
     access = may_workmail_invoke(
         deployed.function_policies, function_arn=function_arn, organization_arn=organization.arn
     )

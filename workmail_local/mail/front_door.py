@@ -1,6 +1,7 @@
 """What stands in front of the rules: the limits of a message (F16) and Amazon SES (F15).
 
-SES itself is not here. It is played by the test strings every mail filter knows, and by the verdict headers SES adds.
+SES itself does not run here. Its verdict comes from the test strings that every mail filter knows, and from the verdict
+headers that SES adds.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from email import message_from_bytes
 from workmail_flow import limits
 
 _EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-" + rb"ANTIVIRUS-TEST-FILE!$H+H*"
-# Base64 of its first 66 bytes, wherever an attachment begins with it.
+# Base64 of its first 66 bytes: what an attachment that begins with it looks like.
 _EICAR_BASE64 = base64.b64encode(_EICAR[:66])
 _GTUBE = rb"XJS*C4JDBQADN1.NSBN3*2IDNEN*" + rb"GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 _SPAM_VERDICT = re.compile(rb"^X-SES-Spam-Verdict:\s*FAIL\b", re.IGNORECASE | re.MULTILINE)
@@ -26,7 +27,7 @@ _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a message is not accepted, as SMTP says it."""
+    """Why a message is not accepted, as an SMTP reply."""
 
     code: int
     enhanced: str
@@ -37,7 +38,7 @@ class Refusal:
 
 
 def refuse(content: bytes, *, recipients: int) -> Refusal | None:
-    """Return why WorkMail, or Amazon SES before it, does not take the message; None if it does."""
+    """Return why WorkMail, or Amazon SES before it, does not accept the message; None if it does."""
     if recipients > limits.MAX_RECIPIENTS:
         return Refusal(452, "4.5.3", f"{recipients} recipients, {limits.MAX_RECIPIENTS} are allowed (F16)")
     if len(content) > limits.MAX_MIME_BYTES:
@@ -46,13 +47,13 @@ def refuse(content: bytes, *, recipients: int) -> Refusal | None:
         return Refusal(552, "5.3.4", f"more than {limits.MAX_ATTACHMENTS} attachments (F16)")
     if len(content) > limits.MAX_CONTENT_BYTES and (size := _content_size(content)) > limits.MAX_CONTENT_BYTES:
         return Refusal(552, "5.3.4", f"{size:,} bytes of content, {limits.MAX_CONTENT_BYTES:,} are allowed (F16)")
-    if _VIRUS_VERDICT.search(_head(content)) or _EICAR in content or _EICAR_BASE64 in content:
+    if _VIRUS_VERDICT.search(header_block(content)) or _EICAR in content or _EICAR_BASE64 in content:
         return Refusal(554, "5.7.1", "Amazon SES blocks this message: known virus (F15)")
     return None
 
 
 def envelope_address_problem(address: str) -> str | None:
-    """Say what keeps `address` out of an SMTP envelope, or return None: no more than RFC 5321 needs."""
+    """Return why `address` cannot stand in an SMTP envelope, or None; checks only what RFC 5321 needs."""
     if not address.isprintable():
         return "holds a control character, or bytes that are not UTF-8"
     if not all(address.rpartition("@")):
@@ -63,11 +64,12 @@ def envelope_address_problem(address: str) -> str | None:
 
 
 def is_spam(content: bytes) -> bool:
-    """Say whether the spam check would take the message for spam."""
-    return _SPAM_VERDICT.search(_head(content)) is not None or _GTUBE in content
+    """Return whether the spam check would call the message spam."""
+    return _SPAM_VERDICT.search(header_block(content)) is not None or _GTUBE in content
 
 
-def _head(content: bytes) -> bytes:
+def header_block(content: bytes) -> bytes:
+    """Return the headers of a message without the empty line after them; all of it if there is none."""
     end = _END_OF_HEADERS.search(content)
     return content[: end.start()] if end else content
 

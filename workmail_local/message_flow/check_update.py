@@ -1,7 +1,7 @@
-"""What PutRawMessageContent refuses in an updated message (C8), found without the runtime's own editor.
+"""What PutRawMessageContent refuses in an updated message (C8), checked without the runtime's own editor.
 
-The handler's library has checks of its own. These are written apart from it, from the documented rules alone, so that
-a fault there shows here instead of hiding behind itself.
+The handler runtime has its own checks. These share no code with them and follow the documented rules alone, so a
+mistake in the runtime shows here.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_NESTING = 100
-"""Multiparts in multiparts past this are refused rather than followed."""
+"""Parts nested deeper than this are refused, not read."""
 
-# With its CRLF one byte too many. The line break in front lets the search leap from line to line.
+# One byte too long with its CRLF. The line break in front lets the search jump from line to line.
 _LONG_LINE = re.compile(rb"\n[^\r\n]{%d}" % (limits.MAX_LINE_BYTES - 1))
 _END_OF_HEADERS = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]")
@@ -30,14 +30,14 @@ _FOLD = re.compile(rb"\r?\n[ \t]")
 
 @dataclass(frozen=True, slots=True)
 class UpdateFindings:
-    """What was found in an updated message: `refused` as MessageRejected tells it, `advice` that refuses nothing."""
+    """What was found in an updated message: reasons to refuse it, and advice that is none."""
 
     refused: tuple[str, ...]
     advice: tuple[str, ...]
 
 
 def check_update(updated: bytes, *, original: bytes) -> UpdateFindings:
-    """Judge `updated` by C8, beside the message as it came in. All faults are told, not only the first."""
+    """Check `updated` by C8 against the message as it came in; report every fault, not only the first."""
     part = _Part.parse(updated, 0, len(updated))
     before = _Part.parse(original, 0, len(original))
     refused = [*_limit_faults(updated), *_header_faults(part, before)]
@@ -46,7 +46,7 @@ def check_update(updated: bytes, *, original: bytes) -> UpdateFindings:
         refused.extend(f"{where}: {fault}" for fault in inner.faults)
         name = inner.file_name
         if name is not None and _extension(name) in UNSUPPORTED_EXTENSIONS:
-            refused.append(f"{where}: Amazon SES does not take attachments with the extension .{_extension(name)}")
+            refused.append(f"{where}: Amazon SES does not accept attachments with the extension .{_extension(name)}")
         if inner.has_unencoded_text:
             advice.append(f"{where}: content outside of 7-bit ASCII should be encoded (quoted-printable or base64)")
     return UpdateFindings(tuple(refused), tuple(advice))
@@ -66,7 +66,7 @@ def _header_faults(part: _Part, before: _Part) -> Iterator[str]:
         if not part.values(name):
             yield f"required header {name.title()} is missing"
     for name in UNIQUE_HEADERS:
-        # Two From lines that were there already are not the update's doing, and yet the service counts them (C9).
+        # Two From lines may have been there before the update; the service counts them all the same (C9).
         if (count := len(part.values(name))) > 1:
             yield f"header {name.title()} may appear once and appears {count} times"
     for name in IMMUTABLE_HEADERS:
@@ -77,7 +77,7 @@ def _header_faults(part: _Part, before: _Part) -> Iterator[str]:
 
 
 def _walk(part: _Part, where: str, refused: list[str], depth: int = 0) -> Iterator[tuple[str, _Part]]:
-    children = list(part.children())  # first: what is malformed shows while they are told apart
+    children = list(part.children())  # first: reading them finds what is malformed
     yield where, part
     if children and depth == MAX_NESTING:
         refused.append(f"{where}: parts are nested more than {MAX_NESTING} deep")
@@ -98,7 +98,7 @@ def _extension(name: str) -> str:
 
 @dataclass(slots=True)
 class _Part:
-    """One MIME entity as a span of the whole message: nothing is copied but its headers."""
+    """One MIME entity as a span of the whole message; only its headers are copied."""
 
     content: bytes
     body: int
@@ -120,7 +120,7 @@ class _Part:
         for number, line in enumerate(_FOLD.sub(b" ", block).splitlines()):
             name, colon, value = line.partition(b":")
             if number == 0 and line.startswith(b"From "):
-                continue  # an mbox envelope line is no header and no fault
+                continue  # an mbox envelope line is neither a header nor a fault
             if not colon or not name.strip() or b" " in name.rstrip():
                 faults.append(f"header line {number + 1} is not of the form Name: value")
                 continue
@@ -131,7 +131,7 @@ class _Part:
         return [value for key, value in self.headers if key == name]
 
     def _field(self, name: str) -> Message:
-        """Return a message of this one header: the standard library knows its parameters, RFC 2231 and all."""
+        """Return a message with this one header, so that the standard library reads its parameters (RFC 2231)."""
         message = Message()
         for value in self.values(name)[:1]:
             message[name] = value
@@ -152,7 +152,7 @@ class _Part:
         return is_leaf and not self.content[self.body : self.end].isascii()
 
     def children(self) -> Iterator[_Part]:
-        """Return the parts inside, noting what is malformed among `faults` on the way."""
+        """Return the parts inside; what is malformed is added to `faults` on the way."""
         content_type = self.content_type
         if content_type == "message/rfc822":
             encoding = "".join(self.values("content-transfer-encoding")[:1]).lower()

@@ -1,8 +1,8 @@
 """Service `workmailmessageflow` on loopback: GetRawMessageContent and PutRawMessageContent (C1 to C9).
 
-Errors look as boto3 expects them of a rest-json service: the modelled shape's name in `x-amzn-ErrorType`, `{"message"}`
-in the body. What may be done with which message is asked of others: a `ContentStore` holds the messages, `ObjectReader`
-the updated contents, and the optional callbacks the permissions and injected faults.
+Errors have the form boto3 expects of a rest-json service: the name of the modelled error in `x-amzn-ErrorType`,
+`{"message"}` in the body. A `ContentStore` holds the messages and an `ObjectReader` the updated contents; optional
+callbacks decide on permissions and injected faults.
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 from aiohttp import web
 
 from workmail_flow import limits
-from workmail_flow.vocabulary import FlowDirection
+from workmail_flow.arns import GET_CONTENT, PUT_CONTENT
 from workmail_local.loopback import unsigned_authorization
 from workmail_local.message_flow.check_update import check_update
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-GET: Final = "workmailmessageflow:GetRawMessageContent"
-PUT: Final = "workmailmessageflow:PutRawMessageContent"
+    from workmail_local.records import MessageInTransit
 
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
 _MESSAGE_ID = re.compile(limits.MESSAGE_ID_PATTERN)
@@ -34,28 +33,8 @@ _BUCKET_NAME = re.compile(limits.BUCKET_NAME_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
-class MessageInTransit:
-    """What the service knows of a message before it reads any content."""
-
-    message_id: str
-    organization_id: str
-    direction: FlowDirection
-    age_s: float
-    """Since it was accepted, in WorkMail's time; past 24 hours it is not found (C2)."""
-    frozen: bool = False
-    """Not eligible for update (C7)."""
-
-    def arn(self, *, region: str, account: str) -> str:
-        """Return the message's ARN (C3)."""
-        context = "incoming" if self.direction is FlowDirection.INBOUND else "outgoing"
-        return (
-            f"arn:aws:workmailmessageflow:{region}:{account}:message/{self.organization_id}/{context}/{self.message_id}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class ObjectLocation:
-    """Where PutRawMessageContent is told to find the updated content: its `s3Reference`."""
+    """Where the updated content of a PutRawMessageContent lies: its `s3Reference`."""
 
     bucket: str
     key: str
@@ -64,17 +43,16 @@ class ObjectLocation:
 
 @dataclass(frozen=True, slots=True)
 class MessageFlowCall:
-    """One call as permissions and faults are asked about it, before anything is read or changed."""
+    """One call, before anything is read or changed: what permissions and faults are decided on."""
 
     action: str
     message: MessageInTransit
     access_key_id: str | None
-    """Of the request's SigV4 credential: it tells which function calls."""
-    location: ObjectLocation | None = None
+    """The one in the request's SigV4 credential; it identifies the calling function."""
 
 
 class MessageFlowError(Exception):
-    """An error as the service's model names it; the text is what the caller reads."""
+    """An error of the service's model; the caller reads its text."""
 
     def __init__(self, shape: str, message: str, *, status: int = 400) -> None:
         super().__init__(message)
@@ -83,10 +61,10 @@ class MessageFlowError(Exception):
 
 
 class ContentStore(Protocol):
-    """Holds the messages in transit, their contents as they came and as they were updated."""
+    """Holds the messages in transit: each content as it came in and as it was updated."""
 
     async def find(self, message_id: str) -> MessageInTransit | None:
-        """Return the message, or None if there never was one of this id."""
+        """Return the message of this id, or None if there never was one."""
         ...
 
     async def read(self, message_id: str, *, original: bool = False) -> bytes:
@@ -94,7 +72,7 @@ class ContentStore(Protocol):
         ...
 
     async def update(self, message_id: str, content: bytes) -> None:
-        """Keep `content` as the message's new one, durably before returning. Whether it shows is the store's (C4)."""
+        """Keep `content` as the message's new content. The store decides whether it is delivered (C4)."""
         ...
 
 
@@ -103,7 +81,7 @@ class ObjectUnavailableError(Exception):
 
 
 class ObjectReader(Protocol):
-    """Reads objects as WorkMail does; permissions are judged elsewhere."""
+    """Reads objects as WorkMail does; it checks no permissions."""
 
     async def read(self, location: ObjectLocation) -> bytes:
         """Return the object's bytes; raises ObjectUnavailableError."""
@@ -111,7 +89,7 @@ class ObjectReader(Protocol):
 
 
 class S3Objects:
-    """Objects of the loopback AWS endpoint's S3, read with dummy credentials."""
+    """Objects in the S3 of the loopback AWS endpoint, read with made-up credentials."""
 
     def __init__(self, endpoint: str, *, region: str) -> None:
         self._endpoint = endpoint.rstrip("/")
@@ -120,7 +98,7 @@ class S3Objects:
         self._session: aiohttp.ClientSession | None = None
 
     async def make_bucket(self, name: str) -> None:
-        """Make a bucket, unless it is there; raises ObjectUnavailableError."""
+        """Make a bucket if it does not exist; raises ObjectUnavailableError."""
         region = self._region
         body = (
             f"<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
@@ -158,19 +136,19 @@ class MessageFlowService:
     """The two operations over HTTP.
 
     Args:
-        store: The messages.
-        objects: Where updated contents are read from; without it every Put is an InvalidContentLocation.
-        admit: Called first for each operation on a message that exists; it may wait, or raise a MessageFlowError: the
-            caller's permissions and injected faults.
+        store: Holds the messages.
+        objects: Reads updated contents.
+        admit: Called first for each operation on a message that exists, for permissions and injected faults; it may
+            wait, or raise a MessageFlowError.
         check_put: Returns why WorkMail may not read the object (C5), as the hint of an InvalidContentLocation, or None.
-        on_put: Told of every update that was kept, with the advice that refused nothing (C8).
+        on_put: Called for each update that was kept, with advice about it that is no reason to refuse it (C8).
     """
 
     def __init__(
         self,
         store: ContentStore,
         *,
-        objects: ObjectReader | None = None,
+        objects: ObjectReader,
         admit: Callable[[MessageFlowCall], Awaitable[None]] | None = None,
         check_put: Callable[[MessageInTransit, ObjectLocation], str | None] | None = None,
         on_put: Callable[[MessageInTransit, tuple[str, ...]], None] | None = None,
@@ -182,21 +160,16 @@ class MessageFlowService:
         self._on_put = on_put
         self._runner: web.AppRunner | None = None
 
-    def application(self) -> web.Application:
-        """Return the service as an aiohttp application."""
+    async def start(self) -> str:
+        """Listen on any free port of 127.0.0.1 and return the endpoint's address."""
         app = web.Application(client_max_size=64 * 1024)
-        app.router.add_get("/messages/{message_id}", self._answering(self._get))
-        app.router.add_post("/messages/{message_id}", self._answering(self._put))
-        return app
-
-    async def start(self, *, port: int = 0) -> str:
-        """Listen on 127.0.0.1 (port 0: any free one) and return the endpoint's address."""
-        self._runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=1)
+        app.router.add_get("/messages/{message_id}", _answering(self._get))
+        app.router.add_post("/messages/{message_id}", _answering(self._put))
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
-        await site.start()
-        host, bound = self._runner.addresses[0][:2]
-        return f"http://{host}:{bound}"
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}"
 
     async def close(self) -> None:
         """Stop listening."""
@@ -204,27 +177,29 @@ class MessageFlowService:
             await self._runner.cleanup()
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
-        message = await self._find(request)
-        await self._admitted(MessageFlowCall(GET, message, _access_key_id(request)))
+        message = await self._admitted(request, GET_CONTENT)
         content = await self._store.read(message.message_id)
         return web.Response(body=content, content_type="application/octet-stream")
 
     async def _put(self, request: web.Request) -> web.StreamResponse:
         location = _location(await request.read())
-        message = await self._find(request)
-        await self._admitted(MessageFlowCall(PUT, message, _access_key_id(request), location))
-        if message.frozen:
-            raise MessageFlowError("MessageFrozen", "The requested email is not eligible for update (C7).")
+        message = await self._admitted(request, PUT_CONTENT)
         content = await self._updated(message, location)
         original = await self._store.read(message.message_id, original=True)
         findings = await asyncio.to_thread(check_update, content, original=original)
         if findings.refused:
             raise MessageFlowError("MessageRejected", "; ".join(findings.refused))
-        # A copy: what happens to the object later changes nothing.
+        # A copy: later changes of the object have no effect.
         await self._store.update(message.message_id, content)
         if self._on_put is not None:
             self._on_put(message, findings.advice)
         return web.json_response({})
+
+    async def _admitted(self, request: web.Request, action: str) -> MessageInTransit:
+        message = await self._find(request)
+        if self._admit is not None:
+            await self._admit(MessageFlowCall(action, message, _access_key_id(request)))
+        return message
 
     async def _find(self, request: web.Request) -> MessageInTransit:
         message_id = request.match_info["message_id"]
@@ -237,48 +212,41 @@ class MessageFlowService:
             raise not_found(f"Message {message_id} is past its {limits.CONTENT_READABLE_HOURS} hours (C2)")
         return message
 
-    async def _admitted(self, call: MessageFlowCall) -> None:
-        if self._admit is not None:
-            await self._admit(call)
-
     async def _updated(self, message: MessageInTransit, location: ObjectLocation) -> bytes:
-        refusal = self._check_put(message, location) if self._check_put is not None else None
-        if refusal is None:
-            if self._objects is None:
-                refusal = "there is no S3 beside this message flow"
-            else:
-                try:
-                    return await self._objects.read(location)
-                except ObjectUnavailableError as error:
-                    refusal = str(error)
-        raise invalid_location(refusal)
+        if self._check_put is not None and (refusal := self._check_put(message, location)):
+            raise invalid_location(refusal)
+        try:
+            return await self._objects.read(location)
+        except ObjectUnavailableError as error:
+            raise invalid_location(str(error)) from error
 
-    def _answering(
-        self, operation: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def answer(request: web.Request) -> web.StreamResponse:
-            try:
-                return await operation(request)
-            except MessageFlowError as error:
-                return web.json_response(
-                    {"message": str(error)}, status=error.status, headers={"x-amzn-ErrorType": error.shape}
-                )
 
-        return answer
+def _answering(
+    operation: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            return await operation(request)
+        except MessageFlowError as error:
+            return web.json_response(
+                {"message": str(error)}, status=error.status, headers={"x-amzn-ErrorType": error.shape}
+            )
+
+    return answer
 
 
 def not_found(message: str) -> MessageFlowError:
-    """Return the error of a message that cannot be read (any more)."""
+    """Return the error for a message that does not exist or can no longer be read."""
     return MessageFlowError("ResourceNotFoundException", message, status=404)
 
 
 def invalid_location(hint: str) -> MessageFlowError:
-    """Return the error of a Put whose object WorkMail cannot read (C5), with what to look at."""
+    """Return the error for a Put whose object WorkMail cannot read (C5), with a hint at the reason."""
     return MessageFlowError("InvalidContentLocation", f"WorkMail could not access the updated email content: {hint}")
 
 
 def access_denied(message: str) -> MessageFlowError:
-    """Return the error of a caller whose role does not allow the call."""
+    """Return the error for a caller whose role does not allow the call."""
     return MessageFlowError("AccessDeniedException", message, status=403)
 
 

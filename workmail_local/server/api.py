@@ -1,6 +1,6 @@
-"""The local WorkMail over HTTP: JSON under /v1, the verbs of the command line, and a stream of what happens.
+"""The local WorkMail over HTTP: JSON under /v1, and a stream of events.
 
-docs/local.md lists it for users; the table in `LocalApi.application` is what it is made from.
+docs/local.md lists the requests for users.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shutil
 import sqlite3
 from collections import Counter
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,39 +23,58 @@ from workmail_flow.rule_problems import RuleError
 from workmail_flow.vocabulary import FlowDirection
 from workmail_local.email_flow.engine import RefusedError, Submission
 from workmail_local.faults import Fault, FaultPlanError, read_fault_plan
+from workmail_local.loopback import is_loopback
 from workmail_local.mail.message_diff import diff_messages
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from workmail_local.email_flow.engine import Engine
+    from workmail_local.faults import FaultPlan
+    from workmail_local.mail.mailboxes import Mailboxes
     from workmail_local.records import Message
-    from workmail_local.server.daemon import LocalWorkMail
+    from workmail_local.server.deployments import Deployments
+    from workmail_local.server.reports import Reports
+    from workmail_local.server.watchers import Watchers
+    from workmail_local.store.store import Store
 
 _log = logging.getLogger(__name__)
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _MAX_LIST = 1000
 _KEEP_ALIVE_S = 15.0
 
 
 class ApiError(Exception):
-    """A request that cannot be answered as asked; the text is for its sender."""
+    """A request that cannot be answered; the text tells its sender why."""
 
     def __init__(self, message: str, *, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
 
 
-class LocalApi:
-    """The HTTP API of one local WorkMail."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """The HTTP API of one local WorkMail.
 
-    def __init__(self, workmail: LocalWorkMail) -> None:
-        self._workmail = workmail
+    Args:
+        state: The state folder; the other arguments are the running parts.
+        ready: What `daemon.json` holds.
+    """
+
+    state: Path
+    ready: dict[str, Any]
+    store: Store
+    engine: Engine
+    reports: Reports
+    mailboxes: Mailboxes
+    faults: FaultPlan
+    deployments: Deployments
+    watchers: Watchers
 
     def application(self) -> web.Application:
         """Return the API as an aiohttp application."""
-        # A message may be as large as MIME allows; what is larger gets the answer of F16, not the server's.
+        # A message larger than WorkMail accepts must reach the engine, whose answer names the limit (F16).
         app = web.Application(client_max_size=limits.MAX_MIME_BYTES + 1024 * 1024, middlewares=[_guarded])
         app.router.add_routes(
             [
@@ -82,7 +103,25 @@ class LocalApi:
         return app
 
     async def _status(self, _request: web.Request) -> web.Response:
-        return web.json_response(self._workmail.status())
+        deployed = self.deployments.now
+        organizations = [
+            {
+                "organizationId": organization.organization_id,
+                "domains": sorted(organization.domains),
+                "rules": len(organization.rules),
+            }
+            for organization in deployed.organizations.values()
+        ]
+        return web.json_response(
+            {name: value for name, value in self.ready.items() if name != "submission_password"}
+            | {
+                "stacks": deployed.stacks,
+                "organizations": organizations,
+                "inFlight": self.engine.in_flight(),
+                "counts": self.store.counts(),
+                "faults": len(self.faults.to_json()),
+            }
+        )
 
     # Messages
 
@@ -90,7 +129,7 @@ class LocalApi:
         direction = _direction(request.query.get("direction", "INBOUND"))
         recipients = request.query.getall("rcpt", [])
         if not recipients:
-            raise ApiError("rcpt: found none; give one for each envelope recipient")
+            raise ApiError("rcpt: found none; give each envelope recipient")
         mail_from = request.query.get("mailFrom")
         if mail_from is None:
             raise ApiError('mailFrom: found none; give the envelope sender, "" for the null reverse-path')
@@ -100,40 +139,38 @@ class LocalApi:
 
     async def _messages(self, request: web.Request) -> web.Response:
         limit = min(_number(request, "limit", 50), _MAX_LIST)
-        before = _number(request, "before", 0) or None
-        reports = self._workmail.reports
-        found = self._workmail.store.messages(limit=limit, before=before)
-        return web.json_response({"messages": [reports.summary(message, seq=seq) for seq, message in found]})
+        found = self.store.messages(limit=limit, before=_number(request, "before", 0) or None)
+        return web.json_response({"messages": [self.reports.summary(message, seq=seq) for seq, message in found]})
 
     async def _message(self, request: web.Request) -> web.Response:
-        return web.json_response(self._workmail.reports.detail(self._find(request)))
+        return web.json_response(self.reports.detail(self._find(request)))
 
     async def _content(self, request: web.Request) -> web.Response:
         version = request.query.get("version", "delivered")
         if version not in {"original", "updated", "delivered"}:
             raise ApiError(f"version: found {version!r}; allowed are original, updated, delivered")
         self._find(request)
-        path = self._workmail.store.content_path(
+        path = self.store.content_path(
             request.match_info["id"], original=version == "original", delivered=version == "delivered"
         )
         return web.Response(body=await asyncio.to_thread(path.read_bytes), content_type="message/rfc822")
 
     async def _diff(self, request: web.Request) -> web.Response:
-        store = self._workmail.store
         changes = []
-        for flow in store.flows(self._find(request)):
-            before, after = store.content_path(flow.id, original=True), store.content_path(flow.id, delivered=True)
+        for flow in self.store.flows(self._find(request)):
+            before = self.store.content_path(flow.id, original=True)
+            after = self.store.content_path(flow.id, delivered=True)
             if before != after:
                 diff = await asyncio.to_thread(_diff_files, before, after)
                 changes.append({"messageId": flow.id, "diff": diff})
         return web.json_response({"changes": changes})
 
     async def _logs(self, request: web.Request) -> web.Response:
-        return web.json_response({"logs": self._workmail.reports.logs(self._find(request))})
+        return web.json_response({"logs": self.reports.logs(self._find(request))})
 
     async def _replay(self, request: web.Request) -> web.Response:
         message = self._find(request)
-        content = await self._workmail.store.read(message.id, original=True)
+        content = await self.store.read(message.id, original=True)
         submission = Submission(
             f"replay of {message.id}", message.direction, message.mail_from, message.recipients, content
         )
@@ -141,20 +178,20 @@ class LocalApi:
 
     async def _wait(self, request: web.Request) -> web.Response:
         message_id = request.query.get("message")
-        if message_id is not None and self._workmail.store.message(message_id) is None:
+        if message_id is not None and self.store.message(message_id) is None:
             raise ApiError(f"there is no message {message_id}", status=404)
         timeout_s = float(_number(request, "timeout", 60))
-        done = await self._workmail.engine.wait(message_id, timeout_s=timeout_s)
+        done = await self.engine.wait(message_id, timeout_s=timeout_s)
         return web.json_response({"done": done}, status=200 if done else 408)
 
     async def _accept(self, submission: Submission) -> Message:
         try:
-            return await self._workmail.engine.accept(submission)
+            return await self.engine.accept(submission)
         except RefusedError as refused:
-            raise ApiError(f"WorkMail does not take this message: {refused}", status=422) from refused
+            raise ApiError(f"WorkMail does not accept this message: {refused}", status=422) from refused
 
     def _find(self, request: web.Request) -> Message:
-        message = self._workmail.store.message(request.match_info["id"])
+        message = self.store.message(request.match_info["id"])
         if message is None:
             raise ApiError(f"there is no message {request.match_info['id']}", status=404)
         return message
@@ -169,7 +206,7 @@ class LocalApi:
                 "domains": sorted(organization.domains),
                 "rules": organization.rules.to_json()["rules"],
             }
-            for organization in self._workmail.deployed.organizations.values()
+            for organization in self.deployments.now.organizations.values()
         ]
         return web.json_response({"organizations": organizations})
 
@@ -181,7 +218,7 @@ class LocalApi:
         if not isinstance(sender, str) or not isinstance(recipient, str):
             raise ApiError("the body is {direction, sender, recipient}, both full addresses (F14)")
         owner = recipient if direction is FlowDirection.INBOUND else sender
-        organization = self._workmail.deployed.organization_of(owner)
+        organization = self.deployments.now.organization_of(owner)
         if organization is None:
             raise ApiError(f"no deployed organization has the domain of {owner}", status=404)
         decision = organization.rules.decide(direction=direction, sender=None, from_=sender, recipient=recipient)
@@ -196,65 +233,71 @@ class LocalApi:
         )
 
     async def _mailboxes(self, _request: web.Request) -> web.Response:
-        mailboxes = self._workmail.mailboxes
         listed = []
-        for address in mailboxes.addresses():
-            counts = Counter(mail.folder for mail in mailboxes.mails(address))
+        for address in self.mailboxes.addresses():
+            counts = Counter(mail.folder for mail in self.mailboxes.mails(address))
             listed.append({"address": address, "inbox": counts["inbox"], "junk": counts["junk"]})
         return web.json_response({"mailboxes": listed})
 
     async def _mailbox(self, request: web.Request) -> web.Response:
-        mails = self._workmail.mailboxes.mails(request.match_info["address"])
+        mails = self.mailboxes.mails(request.match_info["address"])
         return web.json_response(
             {"mails": [{"folder": mail.folder, "path": str(mail.path), "seen": mail.seen} for mail in mails]}
         )
 
     async def _faults(self, _request: web.Request) -> web.Response:
-        return web.json_response({"faults": self._workmail.faults.to_json()})
+        return web.json_response({"faults": self.faults.to_json()})
 
     async def _replace_faults(self, request: web.Request) -> web.Response:
-        self._workmail.faults.replace(read_fault_plan(await request.text()))
+        self.faults.replace(read_fault_plan(await request.text()))
         return await self._faults(request)
 
     async def _add_fault(self, request: web.Request) -> web.Response:
-        self._workmail.faults.add(Fault.from_json(await _body(request)))
+        self.faults.add(Fault.from_json(await _body(request)))
         return await self._faults(request)
 
     async def _clear_faults(self, request: web.Request) -> web.Response:
-        self._workmail.faults.replace(())
+        self.faults.replace(())
         return await self._faults(request)
 
-    # The whole
+    # Everything
 
     async def _reset(self, _request: web.Request) -> web.Response:
-        await self._workmail.reset()
+        await self.engine.stop()
+        await self.store.reset()
+        for folder in ("mailboxes", "outbound"):
+            await asyncio.to_thread(shutil.rmtree, self.state / folder, ignore_errors=True)
+        self.mailboxes.forget()
+        self.watchers.publish({"type": "reset"})
         return web.json_response({})
 
     async def _reload(self, _request: web.Request) -> web.Response:
         try:
-            resumed = await self._workmail.reload()
+            await self.deployments.load()
         except RuleError as error:
-            raise ApiError(f"the deployed rules do not go together: {error}", status=409) from error
-        return web.json_response({"stacks": self._workmail.deployed.stacks, "resumed": resumed})
+            raise ApiError(f"the deployed rules conflict: {error}", status=409) from error
+        stacks = self.deployments.now.stacks
+        self.watchers.publish({"type": "deployed", "stacks": stacks})
+        return web.json_response({"stacks": stacks, "resumed": self.engine.resume()})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         await response.prepare(request)
-        with self._workmail.watchers.watching() as queue:
-            told = ": watching"
+        with self.watchers.watching() as queue:
+            line = ": watching"
             with suppress(ConnectionError):
                 while True:
-                    await response.write(f"{told}\n\n".encode())
+                    await response.write(f"{line}\n\n".encode())
                     try:
                         event = await asyncio.wait_for(queue.get(), _KEEP_ALIVE_S)
-                        told = f"event: {event['type']}\ndata: {json.dumps(event)}"
+                        line = f"event: {event['type']}\ndata: {json.dumps(event)}"
                     except TimeoutError:
-                        told = ": still here"
+                        line = ": still here"
         return response
 
 
 def crlf(content: bytes) -> bytes:
-    """Return a message with the line breaks of SMTP, as a mail client sends a file with bare LF."""
+    """Return a message with the line breaks of SMTP, as a mail client would send a file that has LF alone."""
     if content.count(b"\n") == content.count(b"\r\n"):
         return content
     return content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
@@ -264,10 +307,10 @@ def crlf(content: bytes) -> bytes:
 async def _guarded(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Answer errors as JSON, and no web page of another host: its browser would send that host's name."""
+    """Answer errors as JSON, and refuse web pages of other hosts: their browser sends that host's name."""
     origin = request.headers.get("Origin")
-    if urlsplit(f"//{request.host}").hostname not in _LOOPBACK or (
-        origin is not None and urlsplit(origin).hostname not in _LOOPBACK
+    if not is_loopback(urlsplit(f"//{request.host}").hostname) or (
+        origin is not None and not is_loopback(urlsplit(origin).hostname)
     ):
         return _error("this API answers on loopback only", 403)
     try:

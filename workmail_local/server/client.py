@@ -1,4 +1,4 @@
-"""Calls the local WorkMail's HTTP API. Standard library only."""
+"""Calls the HTTP API of the local WorkMail. Standard library only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ApiFailedError(Exception):
-    """The API answered with an error, or not at all; the text says which."""
+    """The API answered with an error (`status`), or did not answer (`status` 0); the text says why."""
 
     def __init__(self, message: str, *, status: int = 0) -> None:
         super().__init__(message)
@@ -22,34 +22,40 @@ class ApiFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The verbs of /v1.
+    """Calls of /v1. Each raises ApiFailedError.
 
     Args:
-        url: Of the API, on loopback.
-        timeout_s: For one answer; `wait` has its own.
+        url: The API's address, on loopback.
+        timeout_s: Seconds to wait for an answer; `wait` has its own limit.
     """
 
     url: str
     timeout_s: float = 60.0
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
-        """Return a JSON answer; raises ApiFailedError."""
+        """Return a JSON answer."""
         answer: dict[str, Any] = json.loads(self._request("GET", path, query))
         return answer
 
     def post(self, path: str, body: bytes | dict[str, Any] = b"", method: str = "POST", **query: Any) -> dict[str, Any]:
-        """Send a body and return the JSON answer; raises ApiFailedError."""
+        """Send a body and return the JSON answer."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         answer: dict[str, Any] = json.loads(self._request(method, path, query, data))
         return answer
 
+    def domains(self) -> list[str]:
+        """Return the domains of every deployed organization."""
+        return [
+            domain for organization in self.get("/v1/status")["organizations"] for domain in organization["domains"]
+        ]
+
     def send(self, content: bytes, *, direction: str, mail_from: str, recipients: Sequence[str]) -> str:
-        """Hand in a message and return its id; raises ApiFailedError if WorkMail does not take it."""
+        """Send a message and return its id; it is an error if WorkMail does not accept it."""
         answer = self.post("/v1/messages", content, direction=direction, mailFrom=mail_from, rcpt=list(recipients))
         return str(answer["id"])
 
     def wait(self, message_id: str | None = None, *, timeout_s: float = 60.0) -> bool:
-        """Wait until a message, or every one, is done or held; return False if the time was over first."""
+        """Wait until a message, or every message, is done or held; return False if the time is over first."""
         query: dict[str, Any] = {"timeout": max(1, round(timeout_s))}
         if message_id is not None:
             query["message"] = message_id
@@ -70,7 +76,7 @@ class Client:
         return self._request("GET", f"/v1/messages/{message_id}/content", {"version": version})
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Return what happens from now on, as it happens."""
+        """Return each event from now on, as it happens."""
         connection = self._connect(timeout_s=None)
         try:
             connection.request("GET", "/v1/events")

@@ -1,4 +1,4 @@
-"""Who watches: everything that happens, told to all."""
+"""Sends every event to everyone who watches."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MAX_BEHIND = 10_000
+"""Events a watcher may be behind."""
 
 
 class Watchers:
-    """A queue for each watcher; one that falls far behind is told so and misses what was too much for it."""
+    """One queue per watcher. A watcher that falls too far behind gets a `missed` event in place of what it missed."""
 
     def __init__(self) -> None:
         self._queues: set[asyncio.Queue[dict[str, Any]]] = set()
 
     def publish(self, event: dict[str, Any]) -> None:
-        """Tell every watcher."""
+        """Send an event to every watcher."""
         for queue in self._queues:
             if queue.full():
                 while not queue.empty():

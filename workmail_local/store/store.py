@@ -1,4 +1,4 @@
-"""The durable record of every message: SQLite for what is known of it, one file for each content."""
+"""The record of every message: SQLite for what is known of it, one file for each content."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from workmail_flow.flow_rule import FlowRule
 from workmail_flow.vocabulary import FlowDirection
-from workmail_local.message_flow.service import MessageInTransit
 from workmail_local.message_head import MessageHead
 from workmail_local.records import (
     Attempt,
@@ -17,22 +16,25 @@ from workmail_local.records import (
     Delivery,
     Flow,
     Message,
-    Outcome,
+    MessageInTransit,
+    RecipientOutcome,
     RunState,
 )
 from workmail_local.store.journal import Journal
+from workmail_local.whole_file import write_whole_file
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from workmail_local.clock import Clock
-    from workmail_local.store.journal import Batch
+
+_UNFINISHED = f"delivery <> '{Delivery.DONE}' OR run = '{RunState.PENDING}'"
 
 _NEWEST = 2**63 - 1
 
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS messages (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -66,7 +68,7 @@ CREATE TABLE IF NOT EXISTS flows (
     failure_record TEXT
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS flows_of_message ON flows (message_id, position);
-CREATE INDEX IF NOT EXISTS unfinished ON flows (delivery) WHERE delivery <> 'done' OR run = 'pending';
+CREATE INDEX IF NOT EXISTS unfinished ON flows (delivery) WHERE {_UNFINISHED};
 CREATE TABLE IF NOT EXISTS attempts (
     flow_id TEXT NOT NULL REFERENCES flows (id),
     number INTEGER NOT NULL,
@@ -98,10 +100,12 @@ CREATE TABLE IF NOT EXISTS outcomes (
 
 
 class Store:
-    """Messages on disk. What a coroutine of this class has returned from survives a kill.
+    """Messages on disk. What a coroutine of this class has returned from survives a kill of this process.
 
-    Contents lie in `content/`: as the message came in under its flow's message's id, each update beside it. They are
-    written once and never changed, so that mailboxes can link to them.
+    A method that is given a flow also changes that flow, once the change is committed.
+
+    Contents lie in `content/`: each message as it came in, and each update beside it. These files never change, so
+    mailboxes can link to them.
     """
 
     def __init__(self, state: Path, clock: Clock) -> None:
@@ -117,132 +121,125 @@ class Store:
 
     # Writing
 
-    async def accept(self, message: Message, content: bytes, flows: Sequence[tuple[Flow, Sequence[Outcome]]]) -> None:
-        """Keep a new message; outcomes are given for the flows whose decision needs no function."""
+    async def accept(
+        self, message: Message, content: bytes, flows: Sequence[tuple[Flow, Sequence[RecipientOutcome]]]
+    ) -> None:
+        """Keep a new message, with the outcomes of each flow whose decision needs no function."""
         rows = [_flow_row(position, flow) for position, (flow, _) in enumerate(flows)]
         outcomes = [row for flow, decided in flows for row in _outcome_rows(flow, decided)]
 
-        def work(batch: Batch) -> None:
-            batch.write_file(self._contents / f"{message.id}.eml", content)
-            batch.db.execute(
+        def write(db: sqlite3.Connection) -> None:
+            write_whole_file(self._contents / f"{message.id}.eml", content)
+            db.execute(
                 "INSERT INTO messages (id, received_at, source, direction, mail_from, recipients, subject, from_,"
                 " sender, size) VALUES (?,?,?,?,?,?,?,?,?,?)",
                 (
-                    *(message.id, message.received_at, message.source, message.direction.value, message.mail_from),
+                    *(message.id, message.received_at, message.source, message.direction, message.mail_from),
                     *(json.dumps(message.recipients), message.head.subject, message.head.from_, message.head.sender),
                     message.size,
                 ),
             )
-            batch.db.executemany(
+            db.executemany(
                 "INSERT INTO flows (id, message_id, position, organization_id, invocation_id, recipients, rule, why,"
                 " spam, delivery, run) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
                 rows,
             )
-            _insert_outcomes(batch, outcomes)
+            _insert_outcomes(db, outcomes)
 
-        await self._journal.submit(work)
+        await self._journal.submit(write)
 
-    def attempt_started(self, flow: Flow, started_at: float) -> Awaitable[None]:
-        """Note that the function is invoked; nobody need wait for it."""
-        first = flow.first_attempt_at
+    def attempt_started(self, flow: Flow, started_at: float) -> None:
+        """Note that the function is invoked. Nobody has to wait for it: what follows is written later."""
         number = flow.attempts + 1
+        first = flow.first_attempt_at = flow.first_attempt_at or started_at
 
-        def work(batch: Batch) -> None:
-            batch.db.execute("UPDATE flows SET first_attempt_at = ? WHERE id = ?", (first, flow.id))
-            batch.db.execute(
+        def write(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE flows SET first_attempt_at = ? WHERE id = ?", (first, flow.id))
+            db.execute(
                 "INSERT INTO attempts (flow_id, number, started_at, outcome, log, request_id, duration_s, findings)"
                 " VALUES (?,?,?,?,'','',0,'[]')",
-                (flow.id, number, started_at, AttemptOutcome.INTERRUPTED.value),
+                (flow.id, number, started_at, AttemptOutcome.INTERRUPTED),
             )
 
-        return self._journal.submit(work, durable=False)
+        self._journal.submit(write)
 
-    def attempt_withdrawn(self, flow: Flow, started_at: float) -> Awaitable[None]:
+    async def attempt_withdrawn(self, flow: Flow, started_at: float) -> None:
         """Forget an attempt whose function was not invoked."""
 
-        def work(batch: Batch) -> None:
-            batch.db.execute("DELETE FROM attempts WHERE flow_id = ? AND started_at = ?", (flow.id, started_at))
+        def write(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM attempts WHERE flow_id = ? AND started_at = ?", (flow.id, started_at))
 
-        return self._journal.submit(work, durable=False)
+        await self._journal.submit(write)
 
-    def attempt_ended(self, flow: Flow, attempt: Attempt) -> Awaitable[None]:
-        """Keep what an attempt came to; a failed one must be on disk before the next begins."""
-
-        def work(batch: Batch) -> None:
-            _end_attempt(batch, flow.id, attempt)
-
-        return self._journal.submit(work)
+    async def attempt_failed(self, flow: Flow, attempt: Attempt) -> None:
+        """Keep a failed attempt that will be repeated."""
+        await self._change(flow, lambda db: _end_attempt(db, flow, attempt), attempts=attempt.number)
 
     async def decide(
-        self, flow: Flow, outcomes: Sequence[Outcome], *, run: RunState | None = None, attempt: Attempt | None = None
+        self, flow: Flow, outcomes: Sequence[RecipientOutcome], *, run: RunState, attempt: Attempt
     ) -> None:
-        """Keep every recipient's outcome, once and for all, with the attempt that led to it."""
-        rows = _outcome_rows(flow, outcomes)
+        """Keep every recipient's outcome, once and for all, and the attempt that led to it."""
 
-        def work(batch: Batch) -> None:
-            if attempt is not None:
-                _end_attempt(batch, flow.id, attempt)
-            _insert_outcomes(batch, rows)
-            # The content that is delivered is the one known now: a later update changes nothing (C4).
-            batch.db.execute(
-                "UPDATE flows SET delivery = 'decided', run = coalesce(?, run), delivered_version = version,"
-                " held_because = NULL WHERE id = ?",
-                (run.value if run else None, flow.id),
-            )
+        def write(db: sqlite3.Connection) -> None:
+            _end_attempt(db, flow, attempt)
+            _insert_outcomes(db, _outcome_rows(flow, outcomes))
+            # The content known now is delivered: a later update changes nothing (C4).
+            db.execute("UPDATE flows SET delivered_version = version WHERE id = ?", (flow.id,))
 
-        await self._journal.submit(work)
+        await self._change(flow, write, delivery=Delivery.DECIDED, run=run, attempts=attempt.number, held_because=None)
 
-    async def deliver(self, flow: Flow, deliver: Callable[[Batch, Path], Sequence[str | None]]) -> list[str | None]:
-        """Have `deliver(batch, content)` put the content where each outcome says, and keep those places."""
+    async def deliver(self, flow: Flow, deliver: Callable[[Path], Sequence[str | None]]) -> None:
+        """Let `deliver(content)` put the content where each outcome says, and keep the places it returns."""
 
-        def work(batch: Batch) -> list[str | None]:
-            row = batch.db.execute("SELECT delivered_version FROM flows WHERE id = ?", (flow.id,)).fetchone()
-            places = list(deliver(batch, self._content_path(flow, row[0] or 0)))
-            batch.db.executemany(
+        def write(db: sqlite3.Connection) -> None:
+            row = db.execute("SELECT delivered_version FROM flows WHERE id = ?", (flow.id,)).fetchone()
+            places = deliver(self._file(flow.id, flow.message.id, row[0] or 0))
+            db.executemany(
                 "UPDATE outcomes SET place = ? WHERE flow_id = ? AND position = ?",
                 [(place, flow.id, position) for position, place in enumerate(places)],
             )
-            batch.db.execute("UPDATE flows SET delivery = 'done' WHERE id = ?", (flow.id,))
-            return places
 
-        # What a power failure undoes of this is delivered again, once.
-        return await self._journal.submit(work, durable=False)
+        await self._change(flow, write, delivery=Delivery.DONE)
 
     async def finish_run(
-        self, flow: Flow, run: RunState, *, attempt: Attempt | None, failure_record: str | None
+        self, flow: Flow, run: RunState, *, attempt: Attempt, failure_record: str | None = None
     ) -> None:
-        """Keep how an asynchronous function ended, with the record its on-failure destination is due."""
+        """Keep how an asynchronous function ended, and the record for its on-failure destination."""
 
-        def work(batch: Batch) -> None:
-            if attempt is not None:
-                _end_attempt(batch, flow.id, attempt)
-            batch.db.execute(
-                "UPDATE flows SET run = ?, failure_record = ?, held_because = NULL WHERE id = ?",
-                (run.value, failure_record, flow.id),
-            )
+        def write(db: sqlite3.Connection) -> None:
+            _end_attempt(db, flow, attempt)
+            db.execute("UPDATE flows SET failure_record = ? WHERE id = ?", (failure_record, flow.id))
 
-        await self._journal.submit(work)
+        await self._change(flow, write, run=run, attempts=attempt.number, held_because=None)
 
     async def hold(self, flow: Flow, because: str) -> None:
-        """Keep the flow as it is until its function can be run."""
-
-        def work(batch: Batch) -> None:
-            delivery = Delivery.HELD if flow.delivery is Delivery.WAITING else flow.delivery
-            batch.db.execute(
-                "UPDATE flows SET delivery = ?, held_because = ? WHERE id = ?", (delivery.value, because, flow.id)
-            )
-
-        await self._journal.submit(work)
+        """Keep the flow as it is until its function can run."""
+        delivery = Delivery.HELD if flow.delivery is Delivery.WAITING else flow.delivery
+        await self._change(flow, delivery=delivery, held_because=because)
 
     async def reset(self) -> None:
         """Forget every message."""
 
-        def work(batch: Batch) -> None:
+        def write(db: sqlite3.Connection) -> None:
             for table in ("outcomes", "attempts", "flows", "messages"):
-                batch.db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
 
-        await self._journal.submit(work)
+        await self._journal.submit(write)
         await asyncio.to_thread(_empty, self._contents)
+
+    async def _change(
+        self, flow: Flow, write: Callable[[sqlite3.Connection], None] = lambda _: None, **changes: Any
+    ) -> None:
+        """Write the changed columns of a flow in one transaction with `write`, then set them on the flow itself."""
+        columns = ", ".join(f"{name} = ?" for name in changes)
+
+        def both(db: sqlite3.Connection) -> None:
+            write(db)
+            db.execute(f"UPDATE flows SET {columns} WHERE id = ?", (*changes.values(), flow.id))  # noqa: S608 - our own
+
+        await self._journal.submit(both)
+        for name, value in changes.items():
+            setattr(flow, name, value)
 
     # The message flow service's view (ContentStore)
 
@@ -260,18 +257,17 @@ class Store:
 
     async def read(self, message_id: str, *, original: bool = False) -> bytes:
         """Return a flow's content."""
-        path = self.content_path(message_id, original=original)
-        return path.read_bytes()
+        return self.content_path(message_id, original=original).read_bytes()
 
     async def update(self, message_id: str, content: bytes) -> None:
         """Keep a new content beside the older ones."""
 
-        def work(batch: Batch) -> None:
-            row = batch.db.execute("SELECT version FROM flows WHERE id = ?", (message_id,)).fetchone()
-            batch.write_file(self._update_path(message_id, row[0] + 1), content)
-            batch.db.execute("UPDATE flows SET version = version + 1 WHERE id = ?", (message_id,))
+        def write(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE flows SET version = version + 1 WHERE id = ?", (message_id,))
+            row = db.execute("SELECT message_id, version FROM flows WHERE id = ?", (message_id,)).fetchone()
+            write_whole_file(self._file(message_id, *row), content)
 
-        await self._journal.submit(work)
+        await self._journal.submit(write)
 
     # Reading
 
@@ -281,7 +277,7 @@ class Store:
             "SELECT message_id, version, delivered_version FROM flows WHERE id = ?", (flow_id,)
         ).fetchone()
         version = 0 if original else (row["delivered_version"] or 0) if delivered else row["version"]
-        return self._update_path(flow_id, version) if version else self._contents / f"{row['message_id']}.eml"
+        return self._file(flow_id, row["message_id"], version)
 
     def rule_name(self, flow_id: str) -> str | None:
         """Return the name of the rule that decides for a flow, or None."""
@@ -291,8 +287,8 @@ class Store:
     def unfinished(self) -> list[Flow]:
         """Return every flow that is not done, oldest first."""
         rows = self._db.execute(
-            "SELECT f.* FROM flows f JOIN messages m ON m.id = f.message_id"
-            " WHERE f.delivery <> 'done' OR f.run = 'pending' ORDER BY m.seq, f.position"
+            "SELECT f.* FROM flows f JOIN messages m ON m.id = f.message_id"  # noqa: S608 - our own words
+            f" WHERE {_UNFINISHED} ORDER BY m.seq, f.position"
         ).fetchall()
         messages: dict[str, Message] = {}
         flows = []
@@ -302,39 +298,16 @@ class Store:
             flows.append(_flow(row, messages[row["message_id"]]))
         return flows
 
-    def outcomes(self, flow_id: str) -> list[Outcome]:
+    def outcomes(self, flow_id: str) -> list[RecipientOutcome]:
         """Return the decided outcomes of a flow, in order."""
         rows = self._db.execute("SELECT * FROM outcomes WHERE flow_id = ? ORDER BY position", (flow_id,))
-        return [
-            Outcome(
-                recipient=row["recipient"],
-                action=row["action"],
-                reason=row["reason"],
-                bounce_message=row["bounce_message"],
-                added=bool(row["added"]),
-                place=row["place"],
-            )
-            for row in rows
-        ]
+        return [RecipientOutcome(**_fields(row, added=bool(row["added"]))) for row in rows]
 
     def attempts(self, flow_id: str) -> list[Attempt]:
         """Return the attempts of a flow, in order."""
         rows = self._db.execute("SELECT * FROM attempts WHERE flow_id = ? ORDER BY number, started_at", (flow_id,))
         return [
-            Attempt(
-                number=row["number"],
-                started_at=row["started_at"],
-                ended_at=row["ended_at"],
-                outcome=AttemptOutcome(row["outcome"]),
-                error_type=row["error_type"],
-                error=row["error"],
-                reply=row["reply"],
-                log=row["log"],
-                request_id=row["request_id"],
-                duration_s=row["duration_s"],
-                fault=row["fault"],
-                findings=tuple(json.loads(row["findings"])),
-            )
+            Attempt(**_fields(row, outcome=AttemptOutcome(row["outcome"]), findings=tuple(json.loads(row["findings"]))))
             for row in rows
         ]
 
@@ -377,11 +350,8 @@ class Store:
     def _message(self, message_id: str) -> Message:
         return _message(self._db.execute("SELECT * FROM messages WHERE id = ?", (message_id,)).fetchone())
 
-    def _content_path(self, flow: Flow, version: int) -> Path:
-        return self._update_path(flow.id, version) if version else self._contents / f"{flow.message.id}.eml"
-
-    def _update_path(self, flow_id: str, version: int) -> Path:
-        return self._contents / f"{flow_id}.{version}.eml"
+    def _file(self, flow_id: str, message_id: str, version: int) -> Path:
+        return self._contents / (f"{flow_id}.{version}.eml" if version else f"{message_id}.eml")
 
 
 def _empty(folder: Path) -> None:
@@ -393,36 +363,41 @@ def _flow_row(position: int, flow: Flow) -> tuple[Any, ...]:
     rule = None if flow.rule is None else json.dumps(flow.rule.to_json())
     return (
         *(flow.id, flow.message.id, position, flow.organization_id, flow.invocation_id, json.dumps(flow.recipients)),
-        *(rule, json.dumps(flow.why), int(flow.spam), flow.delivery.value, flow.run.value),
+        *(rule, json.dumps(flow.why), int(flow.spam), flow.delivery, flow.run),
     )
 
 
-def _outcome_rows(flow: Flow, outcomes: Iterable[Outcome]) -> list[tuple[Any, ...]]:
+def _outcome_rows(flow: Flow, outcomes: Iterable[RecipientOutcome]) -> list[tuple[Any, ...]]:
     return [
-        (flow.id, position, one.recipient, str(one.action), one.reason, one.bounce_message, int(one.added))
+        (flow.id, position, one.recipient, one.action, one.reason, one.bounce_message, int(one.added))
         for position, one in enumerate(outcomes)
     ]
 
 
-def _insert_outcomes(batch: Batch, rows: list[tuple[Any, ...]]) -> None:
-    batch.db.executemany(
+def _insert_outcomes(db: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
+    db.executemany(
         "INSERT INTO outcomes (flow_id, position, recipient, action, reason, bounce_message, added)"
         " VALUES (?,?,?,?,?,?,?)",
         rows,
     )
 
 
-def _end_attempt(batch: Batch, flow_id: str, attempt: Attempt) -> None:
-    batch.db.execute(
+def _end_attempt(db: sqlite3.Connection, flow: Flow, attempt: Attempt) -> None:
+    db.execute(
         "UPDATE attempts SET ended_at = ?, outcome = ?, error_type = ?, error = ?, reply = ?, log = ?, request_id = ?,"
         " duration_s = ?, fault = ?, findings = ? WHERE flow_id = ? AND number = ? AND started_at = ?",
         (
-            *(attempt.ended_at, attempt.outcome.value, attempt.error_type, attempt.error, attempt.reply, attempt.log),
+            *(attempt.ended_at, attempt.outcome, attempt.error_type, attempt.error, attempt.reply, attempt.log),
             *(attempt.request_id, attempt.duration_s, attempt.fault, json.dumps(attempt.findings)),
-            *(flow_id, attempt.number, attempt.started_at),
+            *(flow.id, attempt.number, attempt.started_at),
         ),
     )
-    batch.db.execute("UPDATE flows SET attempts = ? WHERE id = ?", (attempt.number, flow_id))
+
+
+def _fields(row: sqlite3.Row, **converted: Any) -> dict[str, Any]:
+    """Return the fields of an outcome or attempt: the columns of its row, but for its place in the table."""
+    columns = {name: row[name] for name in row.keys() if name not in ("flow_id", "position")}  # noqa: SIM118 - a Row
+    return {**columns, **converted}
 
 
 def _message(row: sqlite3.Row) -> Message:

@@ -1,7 +1,7 @@
-"""The pytest fixtures of the local WorkMail; pytest finds them where this package is installed.
+"""The pytest fixtures of the local WorkMail; pytest finds them when this package is installed.
 
-`workmail_local` is what tests use. One local WorkMail serves all tests of a pytest process (of each pytest-xdist
-worker), with its own state folder and ports, so that tests and checkouts run beside one another.
+Tests use `workmail_local`. One local WorkMail serves all tests of a pytest process (of each pytest-xdist worker). It
+has its own state folder and ports, so parallel test runs do not disturb each other.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ _REGION = "workmail_local_region"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the settings of `workmail_local` to pytest's configuration file."""
-    parser.addini(
-        _TIME_SCALE, "seconds of WorkMail's waiting (rule timeouts, retries) that pass in one", default="3600"
-    )
+    parser.addini(_TIME_SCALE, "seconds of WorkMail's waiting (rule timeouts, retries) per second", default="3600")
     parser.addini(_REGION, "Region of the local WorkMail's organizations", default="us-east-1")
 
 
@@ -31,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def workmail_local_session(
     tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[WorkMailLocal]:
-    """Run a local WorkMail for the whole session; what tests left in it stays."""
+    """Run a local WorkMail for the whole session, without clearing it between tests."""
     from workmail_local.testing.workmail_local import WorkMailLocal
 
     with WorkMailLocal.running(
@@ -44,7 +42,7 @@ def workmail_local_session(
 
 @pytest.fixture
 def workmail_local(workmail_local_session: WorkMailLocal) -> Iterator[WorkMailLocal]:
-    """Give a test the local WorkMail without mail, handler folders or faults; deployed stacks stay for the session."""
+    """Give a test the local WorkMail, cleared of mail, handler folders and faults; deployed stacks stay."""
     workmail_local_session.clear()
     yield workmail_local_session
     workmail_local_session.clear()

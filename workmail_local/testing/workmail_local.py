@@ -1,9 +1,8 @@
-"""The local WorkMail in tests: deploy, send, look at what came of it."""
+"""The local WorkMail in tests: deploy, send, look at the outcome."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -12,29 +11,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workmail_local.mail.envelope import envelope_of
-from workmail_local.server.process import Daemon
+from workmail_local.server.daemon import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_DEPLOY_S = 300
-_CLI = "from workmail_constructs.cli import main; main()"
-
 
 class DeployFailedError(Exception):
-    """`workmail-flow local deploy` failed; the message is what it said."""
+    """The app could not be deployed; the text says why, and holds the output of the CDK CLI."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientOutcome:
-    """What became of one recipient.
+    """What happened to one recipient.
 
     Args:
         action: For example `DEFAULT`, `DROP`, `BOUNCE`, `MOVE_TO_JUNK`, `BYPASS_SPAM_CHECK`; None while undecided.
         why: Which rule, which part of the reply, or which failure decided.
         rule: Name of the rule; None if none matched.
         added: Whether the reply added the recipient, as Bcc (R6).
-        place: The file the message (or its bounce) lies in; None if there is none.
+        place: File of the message, or of its bounce; None if there is none.
     """
 
     recipient: str
@@ -52,7 +48,7 @@ class SentMessage:
 
     Args:
         detail: Everything, as `workmail-flow local show --json` prints it.
-        content: As it was delivered: updated, or just as it was sent.
+        content: The delivered content: updated, or as it was sent.
     """
 
     detail: Mapping[str, Any]
@@ -66,7 +62,7 @@ class SentMessage:
 
     @property
     def succeeded(self) -> bool:
-        """Whether every function succeeded in the end."""
+        """Whether every rule's function succeeded, possibly after retries."""
         return bool(self.detail["succeeded"])
 
     @property
@@ -76,7 +72,7 @@ class SentMessage:
 
     @property
     def outcomes(self) -> tuple[RecipientOutcome, ...]:
-        """What became of each recipient."""
+        """What happened to each recipient."""
         return tuple(
             RecipientOutcome(
                 one["recipient"],
@@ -117,7 +113,7 @@ class WorkMailLocal:
 
     Args:
         daemon: Its process and API.
-        time_scale: Seconds of WorkMail's waiting that pass in one.
+        time_scale: Seconds of WorkMail's waiting per real second.
     """
 
     daemon: Daemon
@@ -126,7 +122,7 @@ class WorkMailLocal:
     @classmethod
     @contextmanager
     def running(cls, state: Path, *, time_scale: float = 1.0, region: str = "us-east-1") -> Iterator[WorkMailLocal]:
-        """Run one with its own state folder and ports while the context is open."""
+        """Run a local WorkMail with its own ports while the context is open."""
         daemon, _ = Daemon.start(state, ["--time-scale", str(time_scale), "--region", region])
         try:
             yield cls(daemon, time_scale)
@@ -140,21 +136,21 @@ class WorkMailLocal:
 
     @property
     def aws_endpoint(self) -> str:
-        """Where boto3 finds the resources that stacks deployed, as `endpoint_url`."""
+        """The `endpoint_url` where boto3 finds the resources of deployed stacks."""
         return str(self.daemon.ready["aws_endpoint"])
 
     def deploy_handler(self, folder: Path, *, name: str = "rule", **rule: Any) -> None:
-        """Put a handler folder under a rule, without CDK.
+        """Run a handler folder under a rule, without CDK.
 
         Args:
             folder: Holds the handler and, if it needs one, a `requirements.txt`.
-            name: Of the rule and the function.
+            name: Name of the rule and of the function.
             **rule: The other fields of `HandlerFolder`: `handler`, `direction`, `synchronous`, `fallback`,
                 `rule_timeout_minutes`, `content_access`, `environment`, `domains`, …
 
         Raises:
-            HandlerFolderError: Not a folder, or a value that is not allowed.
-            ApiFailedError: A rule that WorkMail would not take.
+            HandlerFolderError: It is no folder, or a value is not allowed.
+            ApiFailedError: WorkMail would not accept the rule.
         """
         from workmail_local.handler_folder import HandlerFolder
 
@@ -166,16 +162,22 @@ class WorkMailLocal:
 
         Args:
             app: Folder with its `cdk.json`, or a synthesized app.
-            *stacks: Names; all of the app's without one.
+            *stacks: Names of stacks; without one, all of the app's.
 
         Raises:
-            DeployFailedError: It failed.
+            DeployFailedError: It is not deployed as synthesized.
         """
-        command = [sys.executable, "-c", _CLI, "local", "deploy", *stacks]
-        command += ["--app", str(app), "--state", str(self.state)]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=_DEPLOY_S, check=False)
-        if result.returncode:
-            raise DeployFailedError(result.stderr + result.stdout)
+        from workmail_local.aws.cdk import CdkError
+        from workmail_local.server.local_app import DeployError, LocalApp
+
+        with tempfile.TemporaryFile("w+") as output:
+            try:
+                problems = LocalApp.find(self.daemon, str(app), output=output).deploy(stacks).problems
+            except (CdkError, DeployError) as error:
+                problems = [str(error)]
+            output.seek(0)
+            if problems:
+                raise DeployFailedError("\n".join((output.read(), *problems)))
 
     def send(
         self,
@@ -191,25 +193,26 @@ class WorkMailLocal:
         Args:
             message: The message or its file.
             direction: `inbound` or `outbound`.
-            mail_from: Envelope sender; the message's From without it, "" for the null reverse-path.
-            rcpt: Envelope recipients; those of To, Cc and Bcc without any.
+            mail_from: Envelope sender; by default the message's From. "" is the null reverse-path.
+            rcpt: Envelope recipients; by default those of To, Cc and Bcc.
             timeout_s: Seconds to wait at most.
 
         Raises:
-            ApiFailedError: WorkMail does not take the message.
+            ApiFailedError: WorkMail does not accept the message.
             TimeoutError: The outcome was not known in time.
         """
         content = message.read_bytes() if isinstance(message, Path) else bytes(message)
         client = self.daemon.client
-        domains = [domain for one in client.get("/v1/status")["organizations"] for domain in one["domains"]]
-        envelope = envelope_of(content, direction=direction, domains=domains, mail_from=mail_from, recipients=rcpt)
+        envelope = envelope_of(
+            content, direction=direction, domains=client.domains(), mail_from=mail_from, recipients=rcpt
+        )
         message_id = client.send(
             content, direction=direction, mail_from=envelope.mail_from, recipients=envelope.recipients
         )
         return self.wait(message_id, timeout_s=timeout_s)
 
     def wait(self, message_id: str, *, timeout_s: float = 60.0) -> SentMessage:
-        """Return a message whose outcome is known; raises TimeoutError if it is not in time."""
+        """Wait until a message's outcome is known, and return it; raises TimeoutError if that takes too long."""
         client = self.daemon.client
         if not client.wait(message_id, timeout_s=timeout_s):
             raise TimeoutError(f"message {message_id}: its outcome is not known after {timeout_s:g} s")
@@ -229,7 +232,7 @@ class WorkMailLocal:
         return [_parsed(path.read_bytes()) for path in spool]
 
     def add_fault(self, fault: str, **scope: Any) -> None:
-        """Make something go wrong from now on.
+        """Make something fail from now on.
 
         Args:
             fault: For example `function-error`; `docs/local.md` lists them.
@@ -238,7 +241,7 @@ class WorkMailLocal:
         self.daemon.client.post("/v1/faults", {"fault": fault, **scope})
 
     def clear(self) -> None:
-        """Take out mail, faults and handler folders; deployed stacks stay."""
+        """Remove mail, faults and handler folders; deployed stacks stay."""
         from workmail_local.handler_folder import HandlerFolder
 
         client = self.daemon.client

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from contextlib import AsyncExitStack
@@ -10,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
-from workmail_flow.judge_reply import Decision, Finding, judge_reply
+from workmail_flow.judge_payload import decode_payload, judge_payload
+from workmail_flow.judge_reply import Decision, Finding
 from workmail_flow.limits import SYNCHRONOUS_LIMIT_SECONDS
 from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE, REQUIREMENTS
 from workmail_flow.vocabulary import RuleAction
@@ -20,7 +20,8 @@ from workmail_local.functions.handler_layer import handler_layer
 from workmail_local.handler_folder import DEFAULT_MEMORY_MB, DEFAULT_ORGANIZATION_ID
 from workmail_local.invocation_event import build_event, encode_event
 from workmail_local.mail.message_diff import diff_messages
-from workmail_local.message_flow.service import MessageFlowService, MessageInTransit, S3Objects
+from workmail_local.message_flow.service import MessageFlowService, S3Objects
+from workmail_local.records import MessageInTransit
 from workmail_local.trial.lazy_aws import LazyAws
 
 if TYPE_CHECKING:
@@ -244,20 +245,14 @@ class HandlerTrials:
                 Decision(recipient, RuleAction.DEFAULT, None, "asynchronous: delivered without waiting (T4)", False)
                 for recipient in envelope.recipients
             )
-            return _decoded(invocation.payload)[0], delivered, (), ()
+            return decode_payload(invocation.payload or b"null")[0], delivered, (), ()
         if invocation.payload is None:
             return None, (), (), ()
-        reply, not_json = _decoded(invocation.payload)
-        if not_json:
-            return None, (), (Finding("not-json", "$", not_json),), ()
-        verdict = judge_reply(
-            reply,
-            direction=self._tried.direction,
-            recipients=envelope.recipients,
-            size=len(invocation.payload),
+        reply, verdict = judge_payload(
+            invocation.payload, direction=self._tried.direction, recipients=envelope.recipients
         )
         findings = verdict.findings
-        if reply is None:
+        if invocation.payload == b"null":
             hint = "a handler of an asynchronous rule may return nothing (R10): try it as one"
             findings = (*findings, Finding("asynchronous-reply", "$", hint))
         return reply, verdict.decisions, verdict.errors, findings
@@ -289,14 +284,6 @@ class _MessageInHand:
 
     async def update(self, message_id: str, content: bytes) -> None:
         self.updated = content
-
-
-def _decoded(payload: bytes | None) -> tuple[object, str | None]:
-    """Return the decoded reply, and why it cannot be decoded."""
-    try:
-        return (json.loads(payload) if payload else None), None
-    except ValueError as error:
-        return None, f"the reply is not JSON: {error} (R8)"
 
 
 def _finding_json(finding: Finding) -> dict[str, str]:

@@ -41,12 +41,12 @@ def test_a_good_message_is_taken(message: bytes) -> None:
         (MIXED.replace(b"--b--\r\n", b""), "multipart/mixed is not well formed: its closing delimiter"),
         (MIXED.replace(b"--b", b"--c"), "multipart/mixed is not well formed: a delimiter line"),
         (MIXED.replace(b'; boundary="b"', b""), "multipart/mixed names no boundary"),
-        (MIXED.replace(b"a.pdf", b"a.EXE"), "part 2: Amazon SES does not take attachments with the extension .exe"),
+        (MIXED.replace(b"a.pdf", b"a.EXE"), "part 2: Amazon SES does not accept attachments with the extension .exe"),
         (b"X-Long: " + b"x" * 999 + b"\r\n" + PLAIN, "line 1 is longer than 1,000 bytes with its CRLF"),
         (PLAIN + b"x" * 999 + b"\r\n", "line 7 is longer than 1,000 bytes with its CRLF"),
     ],
 )
-def test_each_fault_is_told(updated: bytes, fault: str) -> None:
+def test_each_fault_is_reported(updated: bytes, fault: str) -> None:
     assert fault in refused(updated)
 
 

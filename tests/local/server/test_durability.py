@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.local.server.kill_run import kill_run
-from workmail_local.server.process import Daemon
-from workmail_local.store.journal import Batch
+from bench._kill_run import kill_run
+from workmail_local.mail.mailboxes import INBOX, Mailboxes
+from workmail_local.server.daemon import Daemon
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
 
 
@@ -26,17 +24,13 @@ def test_killed_at_random_points_under_load_loses_and_doubles_nothing(tmp_path: 
 
 
 def test_a_mail_reader_that_moved_a_message_meanwhile_gets_it_once(tmp_path: Path) -> None:
-    from workmail_local.mail.mailboxes import INBOX, Mailboxes
-    from workmail_local.store.journal import Batch
-
     content = tmp_path / "content.eml"
     content.write_bytes(b"x")
-    batch = Batch(None)  # type: ignore[arg-type]
     where: dict[str, Any] = {"address": "Bob@Example.com", "folder": INBOX, "name": "1.a.workmail"}
-    first = Mailboxes(tmp_path).deliver(batch, content, **where, again=False)
+    first = Mailboxes(tmp_path).deliver(content, **where, again=False)
     read = tmp_path / "mailboxes/bob@example.com/inbox/cur/1.a.workmail:2,S"
     (tmp_path / first).rename(read)
-    again = Mailboxes(tmp_path).deliver(batch, content, **where, again=True)
+    again = Mailboxes(tmp_path).deliver(content, **where, again=True)
     assert tmp_path / again == read
     assert [path.name for path in tmp_path.glob("mailboxes/*/inbox/new/*")] == []
 
@@ -54,14 +48,3 @@ def test_what_another_process_left_as_daemon_json_counts_for_nothing(tmp_path: P
     finally:
         daemon.stop()
     assert not (tmp_path / "daemon.json").exists()
-
-
-def test_what_a_full_disk_did_not_take_does_not_keep_it_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
-    batch = Batch(cast("sqlite3.Connection", None))
-    with pytest.raises(OSError, match="No space left"):
-        batch.write_file(tmp_path / "content.eml", b"x" * 100)
-    assert list(tmp_path.iterdir()) == []

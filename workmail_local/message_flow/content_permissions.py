@@ -1,35 +1,31 @@
-"""Who may read and update content: the caller's role policy, the bucket's policy, and the faults in force."""
+"""Who may read and update content: the caller's role policy, the bucket's policy, and the faults in the plan."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
+from workmail_flow.arns import GET_CONTENT, READ_UPDATED, message_arn, workmail_principal
 from workmail_local.faults import GET_FAULTS, PUT_FAULTS, FaultKind, FaultPlan
 from workmail_local.functions.credentials import access_key_id
 from workmail_local.iam.questions import may_role, may_workmail_read_object
-from workmail_local.message_flow.service import (
-    GET,
-    MessageFlowError,
-    access_denied,
-    invalid_location,
-    not_found,
-)
+from workmail_local.message_flow.service import MessageFlowError, access_denied, invalid_location, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workmail_local.deployed import Deployed, Organization
     from workmail_local.deployment import DeployedFunction
-    from workmail_local.message_flow.service import MessageFlowCall, MessageInTransit, ObjectLocation
+    from workmail_local.message_flow.service import MessageFlowCall, ObjectLocation
+    from workmail_local.records import MessageInTransit
 
 
 class ContentPermissions:
-    """The questions the message flow service asks, answered from what is deployed.
+    """Answers the message flow service's questions from what is deployed.
 
     Args:
         deployed: Returns what is deployed now.
-        faults: What goes wrong.
+        faults: The faults to inject.
         rule_of: Returns the name of the rule that decides for a message id.
     """
 
@@ -41,10 +37,10 @@ class ContentPermissions:
         self._rule_of = rule_of
 
     async def admit(self, call: MessageFlowCall) -> None:
-        """Let a call pass, make it wait, or raise the MessageFlowError that a policy or a fault makes of it."""
+        """Let a call pass, possibly after a wait; raise the MessageFlowError of a policy or a fault."""
         message = call.message
         fault = self._faults.take(
-            GET_FAULTS if call.action == GET else PUT_FAULTS,
+            GET_FAULTS if call.action == GET_CONTENT else PUT_FAULTS,
             rule=self._rule_of(message.message_id),
             flow_id=message.message_id,
         )
@@ -57,7 +53,7 @@ class ContentPermissions:
         organization = deployed.organizations.get(message.organization_id)
         function = _caller(deployed, call.access_key_id)
         if organization is None or function is None:
-            return  # somebody at the keyboard, not a deployed function
+            return  # a person's call, not a deployed function's
         access = may_role(
             deployed.role_policies,
             role_arn=function.role_arn,
@@ -91,11 +87,11 @@ class ContentPermissions:
 
 
 def _wanted(organization: Organization) -> str:
+    region, account = organization.region, organization.account
+    messages = message_arn(organization.organization_id, region=region, account=account)
     return (
-        f"it must allow workmail.{organization.region}.amazonaws.com s3:GetObject and s3:GetObjectVersion on its "
-        f"objects, with aws:SourceAccount {organization.account}, aws:SecureTransport true and aws:SourceArn like "
-        f"arn:aws:workmailmessageflow:{organization.region}:{organization.account}:message/"
-        f"{organization.organization_id}/* (C5)"
+        f"it must allow {workmail_principal(region)} {' and '.join(READ_UPDATED)} on its objects, with "
+        f"aws:SourceAccount {account}, aws:SecureTransport true and aws:SourceArn like {messages} (C5)"
     )
 
 

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
+from workmail_local.mail.front_door import header_block
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 POSTMASTER = "postmaster"
 DEFAULT_TEXT = "The message was rejected by an email flow rule of the organization."
 
-_END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 _NOT_IN_LINE = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 
@@ -25,14 +26,14 @@ class Bounce:
     """What one notification says.
 
     Args:
-        flow_id: Of the bounced message; the notification's own ids follow from it.
-        number: Tells several notifications of one message apart.
+        flow_id: Flow of the bounced message; the notification's own ids are made from it.
+        number: Distinguishes several notifications of one message.
         mail_from: Who is notified.
         recipients: Who did not get the message.
         text: The handler's bounce message (R3), or None.
-        reporter: Domain that reports.
+        reporter: Domain that sends the notification.
         arrived_at: When the message was accepted, in seconds since the epoch.
-        original: The bounced message; its headers are returned.
+        original: The bounced message; the notification holds its headers.
     """
 
     flow_id: str
@@ -87,8 +88,7 @@ class Bounce:
                 "Status: 5.7.1",
                 *_folded(f"Diagnostic-Code: smtp; 550 5.7.1 {ascii_diagnostic}"),
             ]
-        end = _END_OF_HEADERS.search(self.original)
-        headers = self.original[: end.start()] if end else self.original
+        headers = header_block(self.original)
         encoding = "7bit" if headers.isascii() else "8bit"
         lines += ["", f"--{boundary}", "Content-Type: text/rfc822-headers", f"Content-Transfer-Encoding: {encoding}"]
         lines += ["", ""]

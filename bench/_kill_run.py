@@ -1,4 +1,4 @@
-"""Kills the local WorkMail again and again while mail comes in, and counts what became of every message."""
+"""Kills the local WorkMail again and again while mail comes in, and counts what happened to each message."""
 
 from __future__ import annotations
 
@@ -16,25 +16,31 @@ from typing import TYPE_CHECKING
 
 from workmail_local.aws.server import AwsEndpoint
 from workmail_local.handler_folder import HandlerFolder
-from workmail_local.server.process import Daemon
+from workmail_local.server.daemon import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-HANDLER = Path(__file__).parents[1] / "handlers" / "replies"
 SENDERS = 4
+_HANDLER = """
+import json
+
+def handler(event, context):
+    print(json.dumps({"invocationId": event["invocationId"]}))
+    return {"actions": [{"allRecipients": True, "action": {"type": "DEFAULT"}}]}
+"""
 _INBOX = Path("mailboxes/bob@example.com/inbox")
 
 
 @dataclass(frozen=True, slots=True)
 class KillResult:
-    """What became of the messages.
+    """What happened to the messages.
 
     Args:
         lost: Messages that got their 250 and are not in the mailbox.
-        doubled: Copies beyond those the sender itself sent again because no 250 came back.
+        doubled: Copies that the sender did not cause by sending again after no 250 came back.
         changed_ids: Messages whose function saw more than one invocation id.
-        interrupted: Invocations that a kill met.
+        interrupted: Invocations that a kill interrupted.
     """
 
     lost: int
@@ -44,10 +50,13 @@ class KillResult:
 
 
 def kill_run(state: Path, *, messages: int, kills: int, seed: int) -> KillResult:
-    """Send numbered messages while the process is killed at random points, then look at every one."""
-    chance = random.Random(seed)  # noqa: S311 - repeatable
-    HandlerFolder(name="rule", folder=HANDLER, rule_timeout_minutes=240).save(state)
-    # One AWS endpoint over all kills: it takes longer to start than everything that is looked at here.
+    """Send numbered messages while the process is killed at random points, then check every one."""
+    chance = random.Random(seed)
+    handler = state / "handler"
+    handler.mkdir(parents=True)
+    (handler / "app.py").write_text(_HANDLER)
+    HandlerFolder(name="rule", folder=handler, rule_timeout_minutes=240).save(state)
+    # One AWS endpoint for all runs: it takes longer to start than everything that is measured here.
     aws = AwsEndpoint.start(region="us-east-1")
     options = ["--time-scale", "3600", "--aws-endpoint", aws.url]
     try:
@@ -126,6 +135,6 @@ class _Sender(threading.Thread):
                 in_data = True
                 self.accepted[number] += smtp.data(content)[0] == 250
         except (OSError, smtplib.SMTPException):
-            # Killed before the 250: it may be on disk all the same, and the sender must send again.
+            # Killed before the 250: the message may have been kept, and the sender has to send it again.
             self.unsure[number] += in_data and not self.accepted[number]
-            time.sleep(0.02)  # nobody listens for a while
+            time.sleep(0.02)  # until the next one listens

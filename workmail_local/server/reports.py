@@ -1,4 +1,4 @@
-"""What is known of messages, as JSON: the one shape the CLI, the API and the pytest fixture show."""
+"""What is known of messages, as JSON: the form that the CLI, the API and the pytest fixture show."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING, Any
 from workmail_local.records import Delivery, RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from workmail_local.records import Attempt, Flow, Message, Outcome
+    from workmail_local.records import Attempt, Flow, Message, RecipientOutcome
     from workmail_local.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """Reads reports out of the store."""
+    """Reads reports from the store.
+
+    Args:
+        store: Holds the messages.
+        event_of: Returns the event of a flow that runs a function.
+    """
 
     store: Store
-    event_of: Any
+    event_of: Callable[[Flow], dict[str, Any]]
 
     def summary(self, message: Message, *, seq: int | None = None) -> dict[str, Any]:
         """Return what a list shows of a message."""
@@ -54,7 +59,7 @@ class Reports:
         }
 
     def logs(self, message: Message) -> list[dict[str, Any]]:
-        """Return what the functions wrote, invocation by invocation."""
+        """Return what the functions wrote, one entry per invocation."""
         return [
             {
                 "message": message.id,
@@ -68,7 +73,7 @@ class Reports:
             for attempt in self.store.attempts(flow.id)
         ]
 
-    def _recipients(self, flow: Flow) -> list[tuple[str, Outcome | None]]:
+    def _recipients(self, flow: Flow) -> list[tuple[str, RecipientOutcome | None]]:
         outcomes = self.store.outcomes(flow.id)
         if not outcomes:
             return [(recipient, None) for recipient in flow.recipients]
@@ -96,7 +101,7 @@ class Reports:
 
 
 def state_of(flows: Sequence[Flow]) -> str:
-    """Return one word for a whole message: what its slowest flow does."""
+    """Return the state of a whole message, which is that of its slowest flow."""
     if any(flow.held_because for flow in flows):
         return "held"
     if any(flow.delivery is not Delivery.DONE for flow in flows):
@@ -113,12 +118,12 @@ def timestamp(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _recipient(flow: Flow, recipient: str, outcome: Outcome | None) -> dict[str, Any]:
+def _recipient(flow: Flow, recipient: str, outcome: RecipientOutcome | None) -> dict[str, Any]:
     return {
         "recipient": recipient,
         "rule": flow.rule.name if flow.rule else None,
         "action": outcome.action if outcome else None,
-        "why": (outcome.reason if outcome else None) or flow.held_because or "waits for the function",
+        "why": (outcome.reason if outcome else None) or flow.held_because or "waiting for the function",
         "bounceMessage": outcome.bounce_message if outcome else None,
         "added": outcome.added if outcome else False,
         "place": outcome.place if outcome else None,
@@ -126,12 +131,6 @@ def _recipient(flow: Flow, recipient: str, outcome: Outcome | None) -> dict[str,
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
-    reply: Any = None
-    if attempt.reply is not None:
-        try:
-            reply = json.loads(attempt.reply)
-        except ValueError:
-            reply = attempt.reply.decode("utf-8", "replace")
     return {
         "number": attempt.number,
         "startedAt": timestamp(attempt.started_at),
@@ -140,7 +139,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "outcome": attempt.outcome.value,
         "errorType": attempt.error_type,
         "error": attempt.error,
-        "reply": reply,
+        "reply": attempt.decoded_reply,
         "requestId": attempt.request_id,
         "fault": attempt.fault,
         "findings": list(attempt.findings),

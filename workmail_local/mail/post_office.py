@@ -1,4 +1,4 @@
-"""Carries out what was decided for each recipient: into a mailbox, the spool, a bounce, or nowhere."""
+"""Delivers what was decided for each recipient: to a mailbox, to the spool, as a bounce, or nowhere."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from workmail_flow.vocabulary import FlowDirection, RuleAction
-from workmail_local.mail.bounces import Bounce
+from workmail_local.mail.bounce import Bounce
 from workmail_local.mail.mailboxes import INBOX, JUNK, Mailboxes, OutboundSpool
+from workmail_local.whole_file import write_whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from workmail_local.records import Flow, Outcome
-    from workmail_local.store.journal import Batch
+    from workmail_local.records import Flow, RecipientOutcome
 
 _DEFAULT_REPORTER = "workmail.localhost"
 
@@ -24,7 +24,7 @@ class PostOffice:
 
     Args:
         state: The state folder.
-        is_local: Whether an address belongs to an organization here.
+        is_local: Says whether an address belongs to an organization here.
     """
 
     def __init__(self, state: Path, *, is_local: Callable[[str], bool]) -> None:
@@ -34,16 +34,15 @@ class PostOffice:
         self._is_local = is_local
 
     def deliver(
-        self, batch: Batch, content: Path, *, flow: Flow, outcomes: Sequence[Outcome], again: bool
+        self, content: Path, *, flow: Flow, outcomes: Sequence[RecipientOutcome], again: bool
     ) -> list[str | None]:
-        """Deliver one flow, each outcome once however often this is called; return each one's place.
+        """Deliver one flow and return each outcome's place. Delivering it again changes nothing.
 
         Args:
-            batch: Makes it durable.
             content: The content to deliver.
-            flow: Whose recipients.
+            flow: Whose recipients they are.
             outcomes: What was decided.
-            again: A killed run may have delivered some of it.
+            again: Whether a process that was killed may have delivered some of it.
         """
         places: list[str | None] = [None] * len(outcomes)
         spooled: defaultdict[str | None, list[int]] = defaultdict(list)
@@ -61,11 +60,10 @@ class PostOffice:
                 spooled[gateway].append(position)
             else:
                 places[position] = self.mailboxes.deliver(
-                    batch, content, address=outcome.recipient, folder=_folder(flow, outcome), name=name, again=again
+                    content, address=outcome.recipient, folder=_folder(flow, outcome), name=name, again=again
                 )
         for gateway, positions in spooled.items():
             place = self._spool.deliver(
-                batch,
                 content,
                 name=f"{flow.id}.gateway" if gateway else flow.id,
                 mail_from=flow.message.mail_from,
@@ -78,14 +76,13 @@ class PostOffice:
         if flow.message.mail_from:
             for number, (text, positions) in enumerate(bounced.items(), start=1):
                 recipients = [outcomes[position].recipient for position in positions]
-                place = self._bounce(batch, content, flow, number=number, text=text, recipients=recipients, again=again)
+                place = self._bounce(content, flow, number=number, text=text, recipients=recipients, again=again)
                 for position in positions:
                     places[position] = place
         return places
 
     def _bounce(
         self,
-        batch: Batch,
         content: Path,
         flow: Flow,
         *,
@@ -107,10 +104,9 @@ class PostOffice:
         )
         notification = self._bounces / f"{flow.id}.bounce-{number}.eml"
         if not notification.exists():
-            batch.write_file(notification, bounce.to_bytes())
+            write_whole_file(notification, bounce.to_bytes())
         if flow.message.direction is FlowDirection.OUTBOUND or self._is_local(flow.message.mail_from):
             return self.mailboxes.deliver(
-                batch,
                 notification,
                 address=flow.message.mail_from,
                 folder=INBOX,
@@ -118,7 +114,6 @@ class PostOffice:
                 again=again,
             )
         return self._spool.deliver(
-            batch,
             notification,
             name=f"{flow.id}.bounce-{number}",
             mail_from="",
@@ -127,12 +122,12 @@ class PostOffice:
 
 
 def mail_name(received_at: float, unique: str) -> str:
-    """Return the Maildir file name of a message: the same whenever it is delivered."""
+    """Return the Maildir file name of a message, which is the same each time it is delivered."""
     return f"{int(received_at)}.M{int(received_at % 1 * 1_000_000):06d}.{unique}.workmail"
 
 
-def _folder(flow: Flow, outcome: Outcome) -> str:
+def _folder(flow: Flow, outcome: RecipientOutcome) -> str:
     if outcome.action == RuleAction.MOVE_TO_JUNK:
         return JUNK
-    # The spam check decides where neither a rule nor a function did; outbound mail is not checked.
+    # The spam check decides if no rule and no function did. Outbound mail is not checked.
     return JUNK if flow.spam and outcome.action == RuleAction.DEFAULT else INBOX

@@ -1,11 +1,10 @@
-"""Mail in: SMTP for what comes from outside, authenticated submission for what users send (RFC 5321, RFC 6409)."""
+"""Mail in: SMTP for mail from outside, authenticated submission for what users send (RFC 5321, RFC 6409)."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import logging
-import re
 import sqlite3
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,8 @@ from workmail_flow.vocabulary import FlowDirection
 from workmail_local.email_flow.engine import Engine, RefusedError, Submission
 
 if TYPE_CHECKING:
+    import socket
+
     from aiosmtpd.smtp import Envelope, Session
 
 _log = logging.getLogger(__name__)
@@ -26,26 +27,17 @@ logging.getLogger("mail.log").setLevel(logging.ERROR)
 
 SUBMISSION_USER = "workmail"
 
-LONGEST_LINE = 1024 * 1024
-"""Inbound mail often breaks the 1,000 bytes of RFC 5321 (C9); WorkMail takes it all the same."""
-
-
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=^_`{|}~-]+"
-_PLAIN_PATH = re.compile(rf"<({_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})*)>(?: +([A-Za-z].*))?")
-"""A path in the form nearly all have, and what follows it."""
+_NULL_PATH = "<>"
+"""How aiosmtpd hands over the null reverse-path, from which bounces are sent (RFC 5321 section 4.5.5)."""
 
 
 class _Smtp(SMTP):
-    line_length_limit = LONGEST_LINE
-
-    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
-        # aiosmtpd reads addresses with `email`'s header parser, which is a tenth of what a message costs.
-        plain = _PLAIN_PATH.fullmatch(arg)
-        return (plain[1], plain[2] or "") if plain else super()._getaddr(arg)
+    line_length_limit = 1024 * 1024
+    """Bytes. Inbound mail often exceeds the 1,000 of RFC 5321 (C9), and WorkMail accepts it."""
 
 
 class _Handler:
-    """One of the two ports, as aiosmtpd's hooks."""
+    """The aiosmtpd hooks of one of the two ports."""
 
     def __init__(self, engine: Engine, direction: FlowDirection, source: str) -> None:
         self._engine = engine
@@ -55,10 +47,10 @@ class _Handler:
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str | None, options: list[str]
     ) -> str:
-        refusal = self._engine.refuse_sender(self._direction, address or "")
+        refusal = self._engine.refuse_sender(self._direction, _mail_from(address))
         if refusal is not None:
             return str(refusal)
-        envelope.mail_from = address or ""
+        envelope.mail_from = address  # as it came: to aiosmtpd an empty one is no MAIL command
         envelope.mail_options.extend(options)
         return "250 OK"
 
@@ -80,22 +72,26 @@ class _Handler:
             content = content.encode("utf-8", "surrogateescape")
         try:
             message = await self._engine.accept(
-                Submission(self._source, self._direction, envelope.mail_from or "", envelope.rcpt_tos, content)
+                Submission(self._source, self._direction, _mail_from(envelope.mail_from), envelope.rcpt_tos, content)
             )
         except RefusedError as error:
             return str(error)
         except (OSError, sqlite3.Error):
             _log.exception("a message could not be kept, so it was not accepted")
             return "452 4.3.1 the message could not be written to disk; try again later"
-        return f"250 2.0.0 {message.id} is on disk"
+        return f"250 2.0.0 accepted as {message.id}"
+
+
+def _mail_from(address: str | None) -> str:
+    return "" if address is None or address == _NULL_PATH else address
 
 
 class SmtpPorts:
-    """Both ports, on 127.0.0.1 only.
+    """The port for inbound mail and the one for outbound mail.
 
     Args:
-        engine: Takes the mail.
-        password: Of `SUBMISSION_USER` on the submission port.
+        engine: Accepts the mail.
+        password: Password of `SUBMISSION_USER` on the submission port.
     """
 
     def __init__(self, engine: Engine, *, password: str) -> None:
@@ -103,20 +99,17 @@ class SmtpPorts:
         self._password = password
         self._servers: list[asyncio.Server] = []
 
-    async def start(self, *, smtp_port: int, submission_port: int) -> tuple[int, int]:
-        """Listen (port 0: any free one) and return both ports."""
-        inbound = _Handler(self._engine, FlowDirection.INBOUND, "smtp")
-        outbound = _Handler(self._engine, FlowDirection.OUTBOUND, "submission")
-        smtp = await self._listen(smtp_port, inbound)
-        submission = await self._listen(
-            submission_port,
-            outbound,
+    async def start(self, *, smtp: socket.socket, submission: socket.socket) -> None:
+        """Serve inbound mail on one listening socket and outbound mail on the other."""
+        await self._serve(smtp, _Handler(self._engine, FlowDirection.INBOUND, "smtp"))
+        await self._serve(
+            submission,
+            _Handler(self._engine, FlowDirection.OUTBOUND, "submission"),
             authenticator=self._authenticate,
             auth_required=True,
-            # Loopback only: a certificate nobody trusts would protect nothing.
+            # Loopback only: a certificate that nobody trusts would protect nothing.
             auth_require_tls=False,
         )
-        return smtp, submission
 
     async def close(self) -> None:
         """Stop listening."""
@@ -124,7 +117,7 @@ class SmtpPorts:
             server.close()
             await server.wait_closed()
 
-    async def _listen(self, port: int, handler: _Handler, **options: Any) -> int:
+    async def _serve(self, listener: socket.socket, handler: _Handler, **options: Any) -> None:
         loop = asyncio.get_running_loop()
 
         def protocol() -> SMTP:
@@ -140,10 +133,7 @@ class SmtpPorts:
                     **options,
                 )
 
-        server = await loop.create_server(protocol, "127.0.0.1", port)
-        self._servers.append(server)
-        bound: int = server.sockets[0].getsockname()[1]
-        return bound
+        self._servers.append(await loop.create_server(protocol, sock=listener))
 
     def _authenticate(
         self, _server: SMTP, _session: Session, _envelope: Envelope, mechanism: str, auth_data: object

@@ -1,0 +1,236 @@
+"""The local WorkMail as one process: SMTP, message flow service, API and engine, with the AWS endpoint as its child."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import sqlite3
+import time
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from workmail_local.aws.server import AwsEndpoint
+from workmail_local.clock import Clock
+from workmail_local.email_flow.destinations import Destinations
+from workmail_local.email_flow.engine import Engine
+from workmail_local.email_flow.invoker import Invoker
+from workmail_local.faults import FaultPlan
+from workmail_local.functions import FunctionHost
+from workmail_local.mail.post_office import PostOffice
+from workmail_local.message_flow.content_permissions import ContentPermissions
+from workmail_local.message_flow.service import MessageFlowService, S3Objects
+from workmail_local.server.api import Api
+from workmail_local.server.daemon import READY_FILE
+from workmail_local.server.deployments import Deployments
+from workmail_local.server.reports import Reports
+from workmail_local.server.smtp_ports import SUBMISSION_USER, SmtpPorts
+from workmail_local.server.watchers import Watchers
+from workmail_local.store.store import Store
+from workmail_local.whole_file import write_whole_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+_SETTINGS_FILE = "settings.json"
+"""What stays the same over restarts: ports and the submission password."""
+
+_LONGEST_REQUEST_LINE = 512 * 1024
+"""Bytes. 500 recipients with the longest addresses fit (F16, RFC 5321 section 4.5.3.1.3)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How the local WorkMail runs.
+
+    Args:
+        region: Region of the organizations, one of WorkMail's (L1).
+        account: Account of everything deployed here.
+        time_scale: Seconds of WorkMail's waiting per real second.
+        smtp_port: Port for inbound mail. 0 means the port of the last run if it is free, else any free port; the same
+            goes for the next two.
+        submission_port: Port for authenticated, outbound mail.
+        api_port: Port of the HTTP API.
+        concurrency: Functions that run at a time.
+        aws_endpoint: A running AWS endpoint on loopback; None starts one that ends with this process.
+    """
+
+    region: str
+    account: str
+    time_scale: float = 1.0
+    smtp_port: int = 0
+    submission_port: int = 0
+    api_port: int = 0
+    concurrency: int = 8
+    aws_endpoint: str | None = None
+
+
+class AlreadyRunningError(Exception):
+    """Another local WorkMail runs with this state folder."""
+
+
+class CannotStartError(Exception):
+    """The local WorkMail cannot start, for example because a port is taken; the text says why."""
+
+
+async def serve(state: Path, settings: Settings) -> None:
+    """Run the local WorkMail until SIGTERM or SIGINT; the next run continues what is unfinished then.
+
+    Raises:
+        AlreadyRunningError: Another one runs with this state folder.
+        CannotStartError: A port is taken, or the state folder cannot be written.
+    """
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with AsyncExitStack() as stack:
+        try:
+            await _start(stack, state.absolute(), settings)
+        except (OSError, sqlite3.Error) as error:
+            raise CannotStartError(f"the local WorkMail cannot start: {error}") from error
+        await stopped.wait()
+
+
+async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None:
+    """Start every part and write `daemon.json`; closing the stack stops them in reverse order."""
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _lock(stack, state)
+    kept = _kept_settings(state)
+    smtp = _listen(stack, settings.smtp_port, kept.get("smtp"))
+    submission = _listen(stack, settings.submission_port, kept.get("submission"))
+    api = _listen(stack, settings.api_port, kept.get("api"))
+    aws = asyncio.create_task(_aws(stack, state, settings))  # takes longest, so the rest starts beside it
+    clock = Clock(settings.time_scale)
+    faults = FaultPlan(state / "faults.json")
+    store = Store(state, clock)
+    stack.push_async_callback(store.close)
+    endpoint = await aws
+
+    objects = S3Objects(endpoint, region=settings.region)
+    stack.push_async_callback(objects.close)
+    destinations = Destinations(endpoint)
+    stack.push_async_callback(destinations.close)
+    deployments = Deployments(
+        state, region=settings.region, account=settings.account, objects=objects, destinations=destinations
+    )
+    await deployments.load()
+
+    permissions = ContentPermissions(deployed=lambda: deployments.now, faults=faults, rule_of=store.rule_name)
+    message_flow = MessageFlowService(store, objects=objects, admit=permissions.admit, check_put=permissions.check_put)
+    message_flow_url = await message_flow.start()
+    stack.push_async_callback(message_flow.close)
+
+    host = FunctionHost(
+        work=state / "functions",
+        endpoints={"AWS_ENDPOINT_URL": endpoint, "AWS_ENDPOINT_URL_WORKMAILMESSAGEFLOW": message_flow_url},
+        max_concurrency=settings.concurrency,
+    )
+    await stack.enter_async_context(host)
+    invoker = Invoker(host, deployed=lambda: deployments.now, faults=faults, clock=clock)
+    post_office = PostOffice(state, is_local=lambda address: deployments.now.declares(address))
+    watchers = Watchers()
+    engine = Engine(
+        store=store,
+        post_office=post_office,
+        invoker=invoker,
+        destinations=destinations,
+        deployed=lambda: deployments.now,
+        clock=clock,
+        publish=watchers.publish,
+        concurrency=settings.concurrency,
+    )
+    stack.push_async_callback(engine.stop)
+
+    ready: dict[str, Any] = {
+        "pid": os.getpid(),
+        "aws_endpoint": endpoint,
+        "api": f"http://127.0.0.1:{_port(api)}",
+        "smtp": f"127.0.0.1:{_port(smtp)}",
+        "submission": f"127.0.0.1:{_port(submission)}",
+        "submission_user": SUBMISSION_USER,
+        "submission_password": kept["password"],
+        "messageflow": message_flow_url,
+        "region": settings.region,
+        "account": settings.account,
+        "time_scale": settings.time_scale,
+        "started_at": time.time(),
+    }
+    ports = SmtpPorts(engine, password=kept["password"])
+    await ports.start(smtp=smtp, submission=submission)
+    stack.push_async_callback(ports.close)
+    served = Api(
+        state=state,
+        ready=ready,
+        store=store,
+        engine=engine,
+        reports=Reports(store, invoker.event),
+        mailboxes=post_office.mailboxes,
+        faults=faults,
+        deployments=deployments,
+        watchers=watchers,
+    )
+    runner = web.AppRunner(
+        served.application(), access_log=None, shutdown_timeout=0.5, max_line_size=_LONGEST_REQUEST_LINE
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.SockSite(runner, api).start()
+
+    if resumed := engine.resume():
+        _log.info("continuing %d flows", resumed)
+    kept |= {"smtp": _port(smtp), "submission": _port(submission), "api": _port(api)}
+    _write_json(state / _SETTINGS_FILE, kept)
+    _write_json(state / READY_FILE, ready)
+    stack.callback((state / READY_FILE).unlink, missing_ok=True)
+
+
+def _lock(stack: AsyncExitStack, state: Path) -> None:
+    """Hold the state folder; the kernel releases it when this process ends, however it ends."""
+    lock = stack.enter_context((state / "daemon.lock").open("w"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise AlreadyRunningError(f"another local WorkMail runs with the state folder {state}") from None
+
+
+async def _aws(stack: AsyncExitStack, state: Path, settings: Settings) -> str:
+    if settings.aws_endpoint is not None:
+        return settings.aws_endpoint
+    endpoint = await asyncio.to_thread(AwsEndpoint.start, state, region=settings.region, account=settings.account)
+    stack.callback(endpoint.stop)
+    return endpoint.url
+
+
+def _listen(stack: AsyncExitStack, port: int, last: int | None) -> socket.socket:
+    """Listen on 127.0.0.1: on the given port, else on that of the last run if it is free, else on any."""
+    listener: socket.socket | None = None
+    if not port and last:
+        with suppress(OSError):
+            listener = socket.create_server(("127.0.0.1", last))
+    return stack.enter_context(listener or socket.create_server(("127.0.0.1", port)))
+
+
+def _port(listener: socket.socket) -> int:
+    port: int = listener.getsockname()[1]
+    return port
+
+
+def _kept_settings(state: Path) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    with suppress(FileNotFoundError, ValueError):
+        kept = json.loads((state / _SETTINGS_FILE).read_text())
+    return {"password": secrets.token_urlsafe(12)} | kept
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_whole_file(path, json.dumps(content, indent=2).encode())
