@@ -98,7 +98,7 @@ def test_strict_lint_fails_on_warnings_that_nobody_acknowledges(rule_file: Calla
     assert "acknowledged: kept for the day" in result.stdout
 
 
-def test_lint_tells_what_workmail_would_not_take_beside_the_rest(rule_file: Callable[..., Path]) -> None:
+def test_lint_reports_what_workmail_would_refuse_beside_the_rest(rule_file: Callable[..., Path]) -> None:
     synchronous = entry("RUN_LAMBDA", "*", "own.test", synchronous=True, function="f", fallback="MOVE_TO_JUNK")
     result = run("lint", rule_file(synchronous, entry("DROP"), entry("MOVE_TO_JUNK")), "--json")
     assert result.exit_code == 1
@@ -120,7 +120,7 @@ def test_lint_tells_what_workmail_would_not_take_beside_the_rest(rule_file: Call
         ("r.json", '{"rules": [{"name": 1}]}', "$.rules[0].name: found 1; a string is needed"),
     ],
 )
-def test_a_bad_file_is_told_with_its_place(tmp_path: Path, name: str, content: str, message: str) -> None:
+def test_a_bad_file_is_reported_with_its_place(tmp_path: Path, name: str, content: str, message: str) -> None:
     file = tmp_path / name
     file.write_bytes(content.encode("utf-8", "surrogatepass"))
     result = run("test", file, *ASK)
@@ -147,13 +147,13 @@ def test_one_organization_of_several_is_chosen(tmp_path: Path) -> None:
     assert run("test", folder, *ASK, "--organization", "m-9").exit_code == 2
 
 
-def test_a_folder_without_rules_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_rules_is_reported(tmp_path: Path) -> None:
     result = run("lint", cdk_out(tmp_path / "cdk.out"))
     assert result.exit_code == 1
     assert "no email flow rules are declared" in result.stderr
 
 
-def test_diff_tells_who_is_affected(rule_file: Callable[..., Path]) -> None:
+def test_diff_shows_who_is_affected(rule_file: Callable[..., Path]) -> None:
     old, new = rule_file(entry("DROP"), name="old.json"), rule_file(entry("BOUNCE"), name="new.json")
     (change,) = json.loads(run("diff", old, new, "--json").stdout)["changes"]
     assert (change["senders"], change["before"]) == (["*"], "DROP (rule 'DROP')")
@@ -198,7 +198,7 @@ def test_the_schema_takes_what_is_a_rule(rule_file: Callable[..., Path], written
         {"unknown": 1},
     ],
 )
-def test_the_schema_refuses_what_is_none(rule_file: Callable[..., Path], change: dict[str, Any]) -> None:
+def test_the_schema_refuses_what_is_not_a_rule(rule_file: Callable[..., Path], change: dict[str, Any]) -> None:
     written = {**entry("RUN_LAMBDA", function="f", synchronous=True), **change}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"rules": [written]}, _schema())
@@ -273,7 +273,7 @@ def test_an_app_as_deployed_differs_in_nothing_from_its_deployed_stack(
     assert result.stdout == "No mail is treated differently.\n"
 
 
-def test_a_stack_that_cannot_be_read_is_told() -> None:
+def test_a_stack_that_cannot_be_read_is_reported() -> None:
     result = run("test", *ASK, "--stack", "Mail", "--region", "eu-west-1", "--profile", "nobody")
     assert result.exit_code == 1
     assert result.stderr == "stack Mail: The config profile (nobody) could not be found\n"

@@ -8,7 +8,7 @@ from workmail_flow.rule_set import RuleSet
 
 
 def entry(action: str, senders: str = "*", destinations: str = "*", **more: Any) -> dict[str, Any]:
-    """One inbound rule named as its action unless told otherwise; patterns are given as words."""
+    """One inbound rule named as its action by default; patterns are given as words."""
     return {
         "name": action,
         "direction": "inbound",

@@ -1,4 +1,4 @@
-"""The open facts' readings: the module and docs/assumptions.md tell the same ones."""
+"""The open facts' readings: the module and docs/assumptions.md give the same ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _in_docs() -> dict[str, str]:
     return dict(re.findall(r"^## (\w+)\n+(.+?)(?=\n## |\Z)", text, re.DOTALL | re.MULTILINE))
 
 
-def test_the_docs_tell_each_assumption_and_no_other() -> None:
+def test_the_docs_explain_each_assumption_and_no_other() -> None:
     assert set(_in_docs()) == set(_in_module())
 
 

@@ -31,9 +31,9 @@ def test_another_function_or_fallback_is_a_change() -> None:
 
 
 def test_explain_draws_and_tabulates_who_gets_what() -> None:
-    told = explain(rules(entry("DROP", "*.x.test", name='No "spam"'), entry("DEFAULT", "*.X.test", name="dead")))
-    assert 'rule0["No #quot;spam#quot;"]' in told
-    assert 'mail -->|"from *.x.test<br/>to *"| rule0' in told
-    assert '| `*.x.test` | `*` | No "spam" | Drop |' in told
-    assert "| `*` | `*` | none | Default (no rule matches) |" in told
-    assert "These rules never decide: dead." in told
+    drawn = explain(rules(entry("DROP", "*.x.test", name='No "spam"'), entry("DEFAULT", "*.X.test", name="dead")))
+    assert 'rule0["No #quot;spam#quot;"]' in drawn
+    assert 'mail -->|"from *.x.test<br/>to *"| rule0' in drawn
+    assert '| `*.x.test` | `*` | No "spam" | Drop |' in drawn
+    assert "| `*` | `*` | none | Default (no rule matches) |" in drawn
+    assert "These rules never decide: dead." in drawn

@@ -94,9 +94,9 @@ def _senders(count: int, start: int = 0) -> str:
 
 
 @pytest.mark.fact("F6")
-@pytest.mark.parametrize(("count", "told"), [(199, False), (200, True), (250, True)])
-def test_the_quota_of_a_rule_is_reported_when_it_is_near(count: int, told: bool) -> None:
-    assert bool(found(rules(entry("DROP", _senders(count))), LintCode.RULE_QUOTA)) is told
+@pytest.mark.parametrize(("count", "expected"), [(199, False), (200, True), (250, True)])
+def test_the_quota_of_a_rule_is_reported_when_it_is_near(count: int, expected: bool) -> None:
+    assert bool(found(rules(entry("DROP", _senders(count))), LintCode.RULE_QUOTA)) is expected
 
 
 @pytest.mark.fact("F6")
@@ -124,21 +124,21 @@ def test_the_quota_of_domains(count: int, severities: list[Severity]) -> None:
 
 @pytest.mark.fact("T3")
 @pytest.mark.parametrize(
-    ("minutes", "reads", "told"), [(0, True, True), (0, False, False), (0, None, False), (5, True, False)]
+    ("minutes", "reads", "expected"), [(0, True, True), (0, False, False), (0, None, False), (5, True, False)]
 )
-def test_no_retry_where_content_is_read(minutes: int, reads: bool | None, told: bool) -> None:
+def test_no_retry_where_content_is_read(minutes: int, reads: bool | None, expected: bool) -> None:
     rule_set = rules(
         entry("RUN_LAMBDA", function=ARN, synchronous=True, ruleTimeoutMinutes=minutes, readsContent=reads)
     )
-    assert bool(found(rule_set, LintCode.NO_RETRY)) is told
+    assert bool(found(rule_set, LintCode.NO_RETRY)) is expected
 
 
 @pytest.mark.fact("F2")
 @pytest.mark.parametrize(
-    ("sender", "told"), [("*", True), ("*.com", True), ("partner.test", False), ("*.partner.test", False)]
+    ("sender", "expected"), [("*", True), ("*.com", True), ("partner.test", False), ("*.partner.test", False)]
 )
-def test_a_broad_bypass_of_the_spam_check(sender: str, told: bool) -> None:
-    assert bool(found(rules(entry("BYPASS_SPAM_CHECK", sender)), LintCode.BROAD_BYPASS)) is told
+def test_a_broad_bypass_of_the_spam_check(sender: str, expected: bool) -> None:
+    assert bool(found(rules(entry("BYPASS_SPAM_CHECK", sender)), LintCode.BROAD_BYPASS)) is expected
 
 
 @pytest.mark.fact("F13", "L1", "L2")

@@ -1,4 +1,4 @@
-"""A loopback stand-in for AWS that records what it gets and answers what it is told to."""
+"""A loopback stand-in for AWS that records what it gets and answers as a test sets it up."""
 
 from __future__ import annotations
 

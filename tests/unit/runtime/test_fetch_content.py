@@ -108,7 +108,7 @@ def test_refusals_are_typed(stub_aws: StubAws, answer: Answer, error: type[Servi
     assert type(raised.value) is error
 
 
-def test_an_error_shows_no_address_that_the_service_tells(stub_aws: StubAws) -> None:
+def test_an_error_shows_no_address_that_the_service_gives(stub_aws: StubAws) -> None:
     stub_aws.answer(_refusal("SomethingNew", message="bad header: <alice@partner.example>"))
     with pytest.raises(ServiceError) as raised:
         _fetch()
