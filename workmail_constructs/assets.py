@@ -32,17 +32,7 @@ PLATFORM: Final = "aarch64-manylinux_2_34"
 """uv's name for Lambda on arm64 with Python 3.12 or newer: Amazon Linux 2023, whose glibc is 2.34."""
 
 _NEVER_PACKED: Final = shutil.ignore_patterns(
-    *(
-        "__pycache__",
-        "*.py[co]",
-        ".git",
-        ".venv",
-        ".mypy_cache",
-        ".pytest_cache",
-        ".ruff_cache",
-        ".DS_Store",
-        "cdk.out",
-    ),
+    "__pycache__", "*.py[co]", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".DS_Store", "cdk.out"
 )
 # Files in which an installer records the machine it ran on, or files that are removed here.
 _INSTALLER_TRACES: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")

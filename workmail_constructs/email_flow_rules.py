@@ -136,7 +136,7 @@ class EmailFlowRules(Construct):
 
     def rule_set(self, organization: WorkMailOrganization) -> RuleSet:
         """Return the rules that this stack has declared for an organization; a test can ask them who gets what."""
-        return _rule_set(made for made in self._declarations() if _same(made.organization, organization))
+        return RuleSet(made.rule for made in self._declarations() if _same(made.organization, organization))
 
     def _declare(
         self,
@@ -153,7 +153,7 @@ class EmailFlowRules(Construct):
             direction=direction,
             senders=matching["senders"],
             destinations=matching["destinations"],
-            acknowledge=matching.get("acknowledge", {}),
+            acknowledge=dict(matching.get("acknowledge", {})),
             smtpGateway=smtp_gateway,
         )
         self.add(rule, organization=matching["organization"], scope=self._record.stack)
@@ -178,7 +178,7 @@ class EmailFlowRules(Construct):
             of_organization = [made for made in self._of_app if _same(made.organization, organization)]
             own = {made.rule.name for made in of_organization if made.record is self._record}
             domains = {domain for made in of_organization for domain in made.organization.domains}
-            for finding in lint(_rule_set(of_organization), organization_domains=domains):
+            for finding in lint(RuleSet(made.rule for made in of_organization), organization_domains=domains):
                 if finding.acknowledged is None and (not finding.rules or own.intersection(finding.rules)):
                     self._annotate(finding, of_organization)
 
@@ -218,7 +218,6 @@ def flow_rule(
     direction: FlowDirection,
     senders: Sequence[str],
     destinations: Sequence[str],
-    acknowledge: Mapping[str, str],
     **more: object,
 ) -> FlowRule:
     """Return the rule that these arguments describe, with `more` keys of its entry in a rule file.
@@ -230,16 +229,8 @@ def flow_rule(
     for argument, patterns in (("senders", senders), ("destinations", destinations)):
         if isinstance(patterns, str):
             raise TypeError(f"{argument}: found the string {patterns!r}; give a list of patterns: [{patterns!r}]")
-    entry: dict[str, object] = {
-        "name": name,
-        "direction": str(direction).lower(),
-        "action": action.value,
-        "senders": list(senders),
-        "destinations": list(destinations),
-        "acknowledge": dict(acknowledge),
-        **more,
-    }
-    return FlowRule.from_json(entry)
+    matching = {"direction": str(direction).lower(), "senders": list(senders), "destinations": list(destinations)}
+    return FlowRule.from_json({"name": name, "action": action.value, **matching, **more})
 
 
 def _same(one: WorkMailOrganization, other: WorkMailOrganization) -> bool:
@@ -249,10 +240,6 @@ def _same(one: WorkMailOrganization, other: WorkMailOrganization) -> bool:
 def _organizations(declarations: Iterable[Declaration]) -> list[WorkMailOrganization]:
     """Return the organizations that rules are declared for, in the order of their first rules."""
     return list({made.organization.organization_id: made.organization for made in declarations}.values())
-
-
-def _rule_set(declarations: Iterable[Declaration]) -> RuleSet:
-    return RuleSet(made.rule for made in declarations)
 
 
 def _chapter(declarations: Sequence[Declaration]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 import jsii
 from aws_cdk import CfnOutput
@@ -145,7 +145,7 @@ class RunLambdaRule(Construct):
             content_access=content_access,
             senders=senders,
             destinations=destinations,
-            acknowledge=acknowledge or {},
+            acknowledge=dict(acknowledge or {}),
         )
         super().__init__(scope, id)
         record = StackRecord.of(scope)
@@ -297,25 +297,13 @@ def _check_arguments(
 _ARGUMENT_OF: Final = {"fallback": "run.fallback", "ruleTimeoutMinutes": "run.rule_timeout"}
 
 
-def _flow_rule(
-    name: str,
-    *,
-    direction: FlowDirection,
-    run: Run,
-    content_access: ContentAccess,
-    senders: Sequence[str],
-    destinations: Sequence[str],
-    acknowledge: Mapping[str, str],
-) -> FlowRule:
+def _flow_rule(name: str, *, run: Run, content_access: ContentAccess, **matching: Any) -> FlowRule:
     """Return the rule without its function, which is not made before the rule is known to be right."""
     try:
         return flow_rule(
             name,
             RuleAction.RUN_LAMBDA,
-            direction=direction,
-            senders=senders,
-            destinations=destinations,
-            acknowledge=acknowledge,
+            **matching,
             synchronous=run.is_synchronous,
             fallback=run.fallback and run.fallback.value,
             ruleTimeoutMinutes=run.rule_timeout_minutes,

@@ -29,7 +29,7 @@ def new_stack(env: Environment | None = HERE) -> Stack:
     return Stack(App(), "Mail", env=env)
 
 
-def new_rule(scope: Construct, name: str = "Rule", **arguments: Any) -> RunLambdaRule:
+def new_rule(scope: Construct, name: str = "Rule", /, **arguments: Any) -> RunLambdaRule:
     """Declare the shortest useful rule, changed by `arguments`."""
     if "organization" not in arguments:
         arguments["organization"] = WorkMailOrganization.from_organization_id(scope, f"{name}Org", ORGANIZATION_ID)
