@@ -19,17 +19,13 @@ from workmail_flow.limits import BUCKET_NAME_PATTERN
 
 if TYPE_CHECKING:
     from aws_cdk.aws_iam import IPrincipal
-    from aws_cdk.aws_kms import IKey, Key
-    from aws_cdk.aws_s3 import BucketBase, IBucket
+    from aws_cdk.aws_kms import IKey
     from constructs import Construct, IConstruct
 
+    from workmail_constructs.interfaces import AnyBucket, AnyKey
     from workmail_constructs.organization import WorkMailOrganization
     from workmail_constructs.stack_record import StackRecord
     from workmail_flow.vocabulary import FlowDirection
-
-    # Pyright does not see that the classes implement the interfaces.
-    AnyBucket = IBucket | BucketBase
-    AnyKey = IKey | Key
 
 
 class ContentAccess(StrEnum):

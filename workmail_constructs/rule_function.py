@@ -20,17 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aws_cdk.aws_iam import IPrincipal, IRole, PolicyStatement
-    from aws_cdk.aws_lambda import FunctionBase, IDestination, IFunction
+    from aws_cdk.aws_lambda import IDestination
     from aws_cdk.aws_logs import LogGroup, RetentionDays
     from constructs import Construct
 
-    from workmail_constructs.content_access import AnyBucket, ContentGrant
+    from workmail_constructs.content_access import ContentGrant
+    from workmail_constructs.interfaces import AnyBucket, AnyFunction
     from workmail_constructs.rule_code import RuleCode
     from workmail_constructs.run import Run
     from workmail_constructs.stack_record import StackRecord
-
-    # Pyright does not see that the classes implement the interface.
-    AnyFunction = IFunction | FunctionBase
 
 # Made once per process, since each costs a call into Node.js.
 RUNTIME: Final = Runtime.PYTHON_3_13

@@ -32,10 +32,9 @@ if TYPE_CHECKING:
     from aws_cdk.aws_logs import ILogGroup
     from aws_cdk.aws_sqs import IQueue
 
-    from workmail_constructs.content_access import AnyBucket, AnyKey
+    from workmail_constructs.interfaces import AnyBucket, AnyFunction, AnyKey
     from workmail_constructs.organization import WorkMailOrganization
     from workmail_constructs.rule_code import RuleCode
-    from workmail_constructs.rule_function import AnyFunction
     from workmail_constructs.run import Run
     from workmail_flow.flow_rule import FlowRule
 

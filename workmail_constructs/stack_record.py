@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from aws_cdk.aws_lambda import CfnPermission, Code
     from constructs import IConstruct
 
-    from workmail_constructs.content_access import AnyBucket, ContentAccess
+    # A circle for the type checkers only: the record keeps for `email_flow_rules` what that module alone reads.
     from workmail_constructs.email_flow_rules import Declaration, EmailFlowRules
-    from workmail_constructs.rule_function import AnyFunction
+    from workmail_constructs.interfaces import AnyBucket, AnyFunction
 
 
 def is_known(text: str) -> bool:
@@ -50,8 +50,9 @@ class StackRecord:
     is_region_guarded: bool = False
     asserted: set[str] = field(default_factory=set)
     """The ids of the rules that CloudFormation asserts before it deploys this stack."""
-    statements: dict[tuple[str, ContentAccess], PolicyStatement] = field(default_factory=dict)
-    """Rights on message content. A role never changes a statement, so rules of one stack share them."""
+    statements: dict[tuple[str, str], PolicyStatement] = field(default_factory=dict)
+    """Rights on message content, by the messages' ARN and the access. A role never changes a statement, so rules of one
+    stack share them."""
     codes: dict[Path, Code] = field(default_factory=dict)
     """By packed folder; CDK ties a `Code` to the first stack that uses it."""
     permissions: dict[tuple[AnyFunction, str], CfnPermission] = field(default_factory=dict)
