@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from workmail_local.address_list import addresses
-from workmail_local.encoded_words import decode_encoded_words
+from workmail_local.decode_encoded_words import decode_encoded_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -45,7 +45,7 @@ Source = Annotated[
 Stack = Annotated[str | None, typer.Option("--stack", metavar="NAME", help="Read a deployed stack, with boto3.")]
 Region = Annotated[str | None, typer.Option("--region", help="The Region of --stack.")]
 Profile = Annotated[str | None, typer.Option("--profile", help="The AWS profile for --stack.")]
-Organization = Annotated[
+OrganizationId = Annotated[
     str | None, typer.Option("--organization", metavar="ID", help="One organization of several in an app or a stack.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -58,7 +58,7 @@ def lint(
     stack: Stack = None,
     region: Region = None,
     profile: Profile = None,
-    organization: Organization = None,
+    organization: OrganizationId = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too, unless acknowledged.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -114,7 +114,7 @@ def decide(
     stack: Stack = None,
     region: Region = None,
     profile: Profile = None,
-    organization: Organization = None,
+    organization: OrganizationId = None,
     as_json: Json = False,
 ) -> None:
     """Show which rule decides for a sender and a recipient, as the console's Test does."""
@@ -140,7 +140,7 @@ def explain(
     stack: Stack = None,
     region: Region = None,
     profile: Profile = None,
-    organization: Organization = None,
+    organization: OrganizationId = None,
 ) -> None:
     """Show the rules as a Mermaid diagram and a table of who gets what, in Markdown."""
     for declared in _declared(source, stack, region, profile, organization):
@@ -155,7 +155,7 @@ def runbook(
     stack: Stack = None,
     region: Region = None,
     profile: Profile = None,
-    organization: Organization = None,
+    organization: OrganizationId = None,
 ) -> None:
     """Print what to type in the console, in an order that loses no mail meanwhile, in Markdown."""
     for declared in _declared(source, stack, region, profile, organization):
@@ -174,7 +174,7 @@ def diff(
     stack: Annotated[str | None, typer.Option("--stack", metavar="NAME", help="A deployed stack as OLD.")] = None,
     region: Region = None,
     profile: Profile = None,
-    organization: Organization = None,
+    organization: OrganizationId = None,
     as_json: Json = False,
 ) -> None:
     """Show whose mail NEW treats differently than OLD, whatever the names of the rules."""

@@ -12,7 +12,7 @@ from workmail_local.functions.credentials import access_key_id
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Statement = dict[str, Any]
+    from workmail_local.deployment import Statement
 
 
 @dataclass(frozen=True, slots=True)

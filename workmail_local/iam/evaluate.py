@@ -17,9 +17,8 @@ from workmail_local.iam.statement_fault import statement_fault
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from workmail_local.deployment import Statement
     from workmail_local.iam.request_context import RequestContext
-
-Statement = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from workmail_local.iam.pattern import arn_parts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from workmail_local.iam.evaluate import Statement
+    from workmail_local.deployment import Statement
     from workmail_local.iam.request_context import RequestContext
 
 # Keys about organizations in AWS Organizations, about tags and about VPC endpoints: nothing local says whether there

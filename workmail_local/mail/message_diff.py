@@ -7,7 +7,7 @@ import hashlib
 from email import message_from_bytes
 from typing import TYPE_CHECKING, Final, cast
 
-from workmail_local.encoded_words import decode_encoded_words
+from workmail_local.decode_encoded_words import decode_encoded_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from workmail_flow import limits
 from workmail_flow.assumptions import IMMUTABLE_HEADERS, REQUIRED_HEADERS
 from workmail_flow.updated_content import UNIQUE_HEADERS, UNSUPPORTED_EXTENSIONS
-from workmail_local.encoded_words import decode_encoded_words
+from workmail_local.decode_encoded_words import decode_encoded_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

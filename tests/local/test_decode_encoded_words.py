@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.local.cpu_time import assert_linear
-from workmail_local.encoded_words import decode_encoded_words
+from workmail_local.decode_encoded_words import decode_encoded_words
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), min_size=1, max_size=60)
 
