@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.edit.make_corpus import messages
-from tests.unit.edit.reading import files, other_headers, read, texts
+from tests.unit.edit.reading import INVOCATION, files, other_headers, read, texts
 from workmail_runtime.edit import EditRefusedError, MessageEditor, check_message
 
 MESSAGES = messages()
@@ -35,7 +35,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 def edit(raw: bytes, *, prefix: str = "[EXT]", banner: str = "Banner ü", footer: str = "Footer") -> bytes:
-    editor = MessageEditor(raw)
+    editor = MessageEditor(raw, invocation_id=INVOCATION)
     for operation, text in ((editor.prefix_subject, prefix), (editor.add_banner, banner), (editor.add_footer, footer)):
         before = editor.to_bytes()
         try:

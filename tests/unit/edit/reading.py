@@ -7,7 +7,8 @@ from email import message_from_bytes, policy
 from email.message import Message
 from html.parser import HTMLParser
 
-CHANGEABLE = ("content-", "mime-version", "subject")
+INVOCATION = "0123456789abcdef0123456789abcdef"
+CHANGEABLE = ("content-", "mime-version", "subject", "x-workmail-edit")
 
 
 def read(raw: bytes) -> Message:
