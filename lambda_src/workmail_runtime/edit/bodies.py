@@ -24,8 +24,8 @@ _WRITABLE_TYPES = HTML_TYPES | {"text/plain"}
 class Bodies:
     """Where a banner and a footer go: text parts to write into, and other parts to put a new text beside."""
 
-    top: tuple[MimePart, ...]
-    bottom: tuple[MimePart, ...]
+    top: dict[MimePart, None]
+    bottom: dict[MimePart, None]
 
 
 def find_bodies(root: MimePart) -> Bodies:
@@ -47,9 +47,9 @@ def find_bodies(root: MimePart) -> Bodies:
     """
     top = _bodies(root, _bodies_at_top)
     if top:
-        return Bodies(tuple(top), tuple(_bodies(root, _bodies_at_bottom)))
+        return Bodies(dict.fromkeys(top), dict.fromkeys(_bodies(root, _bodies_at_bottom)))
     require_room_beside(root)
-    return Bodies((root,), (root,))
+    return Bodies({root: None}, {root: None})
 
 
 def require_room_beside(root: MimePart) -> None:

@@ -381,19 +381,18 @@ class MessageEditor:
             self._bodies = find_bodies(root)
         self._insertions[place].append(insertion)
         self._edit(root).appended += marks
-        for part in dict.fromkeys((*self._bodies.top, *self._bodies.bottom)):
-            banners = self._insertions[Place.TOP] if part in self._bodies.top else []
-            footers = self._insertions[Place.BOTTOM] if part in self._bodies.bottom else []
-            self._plan(part, banners, footers)
         return self._done(True)
 
-    def _plan(self, part: MimePart, banners: list[Insertion], footers: list[Insertion]) -> None:
-        """Plan to write into a text, or else new parts beside it."""
-        edit = self._edit(part)
-        edit.body = plan_text(part, banners, footers) if is_body_text(part) else None
-        is_beside = edit.body is None
-        edit.before = text_part(_paragraphs(reversed(banners)), self._eol) if banners and is_beside else None
-        edit.after = text_part(_paragraphs(footers), self._eol) if footers and is_beside else None
+    def _plan(self, bodies: Bodies) -> None:
+        """Plan to write into each text, or else new parts beside it."""
+        for part in {**bodies.top, **bodies.bottom}:
+            edit = self._edit(part)
+            banners = self._insertions[Place.TOP] if part in bodies.top else []
+            footers = self._insertions[Place.BOTTOM] if part in bodies.bottom else []
+            edit.body = plan_text(part, banners, footers) if is_body_text(part) else None
+            is_beside = edit.body is None
+            edit.before = text_part(_paragraphs(reversed(banners)), self._eol) if banners and is_beside else None
+            edit.after = text_part(_paragraphs(footers), self._eol) if footers and is_beside else None
 
     def _identity(self) -> bytes:
         """What differs between messages and stays over retries."""
@@ -432,6 +431,8 @@ class MessageEditor:
 
     def _splices(self) -> list[Splice]:
         if self._rendered is None:
+            if self._bodies is not None:
+                self._plan(self._bodies)
             self._rendered = render_splices(self.root, self._edits, identity=self._identity()) if self._edits else []
         return self._rendered
 

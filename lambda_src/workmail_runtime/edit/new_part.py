@@ -78,7 +78,7 @@ def text_part(text: str, eol: bytes) -> bytes:
 
 
 def new_boundary(part: MimePart, identity: bytes) -> bytes:
-    """A boundary that the message does not contain and no multipart around the part is mixed up with.
+    """A boundary that the part does not contain and that is mixed up with none around it.
 
     Args:
         part: What the new multipart is to hold.
@@ -89,7 +89,7 @@ def new_boundary(part: MimePart, identity: bytes) -> bytes:
     while True:
         digest = hashlib.blake2s(b"%s%s%d" % (identity, part.name.encode(), number), digest_size=12).hexdigest()
         boundary = f"{digest}=_edit".encode("ascii")  # "=_" stands in no base64 or quoted-printable (RFC 2045)
-        if part.raw.find(boundary) < 0 and not any(map(boundary.startswith, around)):
+        if part.raw.find(boundary, part.start, part.end) < 0 and not any(map(boundary.startswith, around)):
             return boundary
         number += 1
 

@@ -105,6 +105,8 @@ def _parse_part(
     content_type = value.word if value else default
     if content_type.count("/") != 1 or content_type.startswith("/") or content_type.endswith("/"):
         content_type = "text/plain"  # RFC 2045 section 5.2: what cannot be understood is plain text
+        if value and "boundary" in value.parameters:
+            reading.note(EditRefusal.MALFORMED_HEADERS, f"{name} has a boundary and a Content-Type that is no type")
     part = MimePart(raw, start, end, block, content_type, value.parameters if value else {}, name, parent)
     if part.is_multipart:
         if value and any(repeated == "boundary" for repeated, _ in value.repeated):

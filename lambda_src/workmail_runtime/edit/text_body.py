@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workmail_runtime.edit.mime_part import MimePart
 
 _LARGEST_REWRITE = 4 * 1024 * 1024  # bytes; a larger body that would have to be encoded anew is left as it is
+_LONGEST_QUOTED = 1024 * 1024  # bytes; more is encoded in base64, which costs a tenth of the time
 _HEAD = 4_096  # bytes in which a declaration and a document type stand
 _PIECE = 1 << 16
 _BOM = b"\xef\xbb\xbf"
@@ -193,7 +194,8 @@ class _TextBody:
             return None
         content = self._content() + new
         beyond_ascii = len(content) - len(content.translate(None, bytes(range(0x80, 0x100))))
-        return "base64" if 6 * beyond_ascii > len(content) else "quoted-printable"
+        is_large = 6 * beyond_ascii > len(content) or len(content) > _LONGEST_QUOTED
+        return "base64" if is_large else "quoted-printable"
 
     def _spliced(self, new: Sequence[bytes], charset: str | None) -> BodyEdit:
         at, (top, bottom) = self._start + self._top, new

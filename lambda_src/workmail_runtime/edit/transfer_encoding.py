@@ -12,7 +12,8 @@ _BASE64_LINE = 76
 _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/]+")
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
 _QP_TOKEN = re.compile(rb"=[0-9A-Fa-f]{2}|=[ \t]*\r?\n|[^=]+|=")
-_QP_DASHED_LINE = re.compile(rb"^--.*$", re.MULTILINE)
+_QP_FIRST_DASH = re.compile(rb"^-(?=-)", re.MULTILINE)
+_QP_LONG_DASHED_LINE = re.compile(rb"^=2D-.{73,}$", re.MULTILINE)
 _QP_PIECE = re.compile(rb"(?:=[0-9A-F]{2}|[^=]){1,25}")
 
 
@@ -58,10 +59,11 @@ def encode_quoted_printable(content: bytes, *, eol: bytes) -> bytes:
     """
     content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     encoded = binascii.b2a_qp(content, istext=True)
-    return _QP_DASHED_LINE.sub(_hide_dashes, encoded).replace(b"\n", eol)
+    encoded = _QP_FIRST_DASH.sub(b"=2D", encoded)
+    return _QP_LONG_DASHED_LINE.sub(_divide, encoded).replace(b"\n", eol)
 
 
-def _hide_dashes(line: re.Match[bytes]) -> bytes:
+def _divide(line: re.Match[bytes]) -> bytes:
     text, soft_break = (line[0][:-1], b"=") if line[0].endswith(b"=") else (line[0], b"")
     return b"=\n".join(_QP_PIECE.findall(text.replace(b"-", b"=2D"))) + soft_break
 

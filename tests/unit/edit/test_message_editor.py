@@ -135,14 +135,14 @@ class TestHeaders:
 
 class TestBody:
     def test_insertion_alone_where_the_text_fits(self) -> None:
-        editor = MessageEditor(PLAIN, invocation_id=INVOCATION)
+        editor = MessageEditor(PLAIN)
         editor.add_banner("Banner\ntwo")
         editor.add_footer("Footer")
         head, _, body = PLAIN.partition(b"\r\n\r\n")
         assert editor.to_bytes() == head + b"\r\n\r\nBanner\r\ntwo\r\n\r\n" + body + b"\r\nFooter\r\n"
 
     def test_quoted_printable_keeps_its_encoded_lines(self) -> None:
-        editor = MessageEditor(MESSAGES["plain-qp"], invocation_id=INVOCATION)
+        editor = MessageEditor(MESSAGES["plain-qp"])
         editor.add_banner("ü")
         head, _, body = MESSAGES["plain-qp"].partition(b"\r\n\r\n")
         assert editor.to_bytes() == head + b"\r\n\r\n=C3=BC\r\n\r\n" + body
@@ -210,17 +210,13 @@ class TestBody:
         start = MESSAGES["signed-pgp"].index(b"--sig\r\n")
         assert MESSAGES["signed-pgp"][start:] in editor.to_bytes()
 
-    def test_a_mark_is_a_parameter_only_where_it_is_needed(self) -> None:
-        marked = set()
-        for name, raw in MESSAGES.items():
-            editor = MessageEditor(raw, invocation_id=INVOCATION)
-            try:
-                editor.add_footer("Footer")
-            except EditRefusedError:
-                continue
-            if b"x-workmail-edit" in editor.to_bytes():
-                marked.add(name)
-        assert marked == {"reply-outlook", "plain-qp", "lf-plain-qp"}  # all replies by their subject
+    def test_each_edit_leaves_one_header_field_if_there_is_an_invocation_to_remember(self) -> None:
+        for invocation_id, marks in ((INVOCATION, 2), (None, 0)):
+            editor = MessageEditor(PLAIN, invocation_id=invocation_id)
+            editor.add_banner("Banner")
+            editor.add_footer("Footer")
+            assert len(MessageEditor(editor.to_bytes()).headers("X-WorkMail-Edit")) == marks
+            assert not editor.add_footer("Footer")
 
     def test_remove(self) -> None:
         editor = MessageEditor(MESSAGES["mixed-alternative-attachment"], invocation_id=INVOCATION)
