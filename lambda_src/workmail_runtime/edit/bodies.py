@@ -164,8 +164,6 @@ def _children_with_bodies(
 
 def _is_shown(part: MimePart) -> bool:
     """Whether some program shows a part in place, whatever its disposition says."""
-    if part.content_type in _FIXED_TYPES or part.content_type in _SMIME_TYPES:
-        return False
     return not part.content_type.startswith("application/") or part.content_type == "application/pdf"
 
 

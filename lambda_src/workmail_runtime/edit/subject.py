@@ -21,7 +21,7 @@ def has_prefix(subject: str, prefix: str) -> bool:
     position = 0
     while not _stands_at(text, position, wanted):
         marker = _REPLY_MARKER.match(text, position) or _TAG.match(text, position)
-        if not marker or marker.end() > _IN_SIGHT or not marker[0].isprintable():
+        if not marker or marker.end() + len(wanted) > _IN_SIGHT or not marker[0].isprintable():
             return False
         position = marker.end()
     return True
