@@ -26,5 +26,5 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 # `make fuzz`: other inputs in every round.
-settings.register_profile("fuzz", deadline=None, max_examples=1_000, suppress_health_check=list(HealthCheck))
+settings.register_profile("fuzz", deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
