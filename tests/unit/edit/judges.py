@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _NOT_SHOWN = {"head", "title", "script", "style", "template", "noembed", "noframes", "iframe", "select", "textarea",
               "datalist", "audio", "video", "object", "desc", "metadata", "defs"}  # fmt: skip
 
+_MEDIA_TYPE = re.compile(r"[^/\s]+/[^/\s]+")
 _OUR_MARKUP = re.compile(r"<div>(Banner&#252;|Footer)</div>")
 
 
@@ -111,6 +112,8 @@ def _leaf(content_type: str, content: bytes, charset: str | None) -> Leaf:
         text = content.decode(charset or "ascii", "replace")
     except (LookupError, ValueError):
         text = content.decode("latin-1")
+    if not _MEDIA_TYPE.fullmatch(content_type):
+        content_type = "text/plain"  # RFC 2045 section 5.2
     return Leaf(content_type, content, " ".join(text.split()))
 
 
@@ -122,15 +125,21 @@ def require_same_parts(before: list[Leaf], after: list[Leaf], *, own: set[str]) 
         after: The leaves of the edited message.
         own: The texts that parts of ours hold.
     """
-    waiting = list(before)
-    for leaf in after:
-        expected = waiting[0] if waiting else None
-        if expected is not None and _is_still(expected, leaf):
-            waiting.pop(0)
-        else:
-            assert leaf.content_type == "text/plain", f"a new part of {leaf.content_type}"
-            assert leaf.text in own, f"a new part with {leaf.text[:80]!r}"
-    assert waiting == []
+    assert _is_grown(before, after, own), (
+        f"{[leaf.content_type for leaf in before]} became {[leaf.content_type for leaf in after]}: "
+        f"{[leaf.text[:100] for leaf in after]}"
+    )
+
+
+def _is_grown(before: list[Leaf], after: list[Leaf], own: set[str]) -> bool:
+    """Whether what was there can be found in what is there now, with nothing but our parts between."""
+    if not after:
+        return not before
+    first, *others = after
+    is_ours = first.content_type == "text/plain" and first.text in own
+    if is_ours and _is_grown(before, others, own):
+        return True
+    return bool(before) and _is_still(before[0], first) and _is_grown(before[1:], others, own)
 
 
 def _is_still(before: Leaf, after: Leaf) -> bool:
