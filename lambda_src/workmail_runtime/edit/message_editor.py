@@ -389,7 +389,7 @@ class MessageEditor:
             edit = self._edit(part)
             banners = self._insertions[Place.TOP] if part in bodies.top else []
             footers = self._insertions[Place.BOTTOM] if part in bodies.bottom else []
-            edit.body = plan_text(part, banners, footers) if is_body_text(part) else None
+            edit.body = plan_text(part, banners, footers, eol=self._eol) if is_body_text(part) else None
             is_beside = edit.body is None
             edit.before = text_part(_paragraphs(reversed(banners)), self._eol) if banners and is_beside else None
             edit.after = text_part(_paragraphs(footers), self._eol) if footers and is_beside else None

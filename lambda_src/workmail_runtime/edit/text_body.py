@@ -54,15 +54,23 @@ class BodyEdit:
     transfer_encoding: str | None = None
 
 
-def plan_text(part: MimePart, banners: Sequence[Insertion], footers: Sequence[Insertion]) -> BodyEdit | None:
+def plan_text(
+    part: MimePart, banners: Sequence[Insertion], footers: Sequence[Insertion], *, eol: bytes
+) -> BodyEdit | None:
     """How to write texts into a part's body; the first banner and the first footer come next to what is there.
+
+    Args:
+        part: A part whose text is shown in place.
+        banners: In the order of the calls.
+        footers: In the order of the calls.
+        eol: The message's line ending, for a body without any.
 
     Returns:
         None where the texts have to stand in parts of their own: the body is in a character set or transfer encoding in
         which they cannot be written for certain, or would have to be encoded anew and is too large for that.
     """
     try:
-        return _TextBody(part).plan(banners, footers)
+        return _TextBody(part, eol).plan(banners, footers)
     except _CannotWriteError:
         return None
 
@@ -72,13 +80,13 @@ class _CannotWriteError(Exception):
 
 
 class _TextBody:
-    def __init__(self, part: MimePart) -> None:
+    def __init__(self, part: MimePart, eol: bytes) -> None:
         self._part = part
         self._raw = part.raw
         self._start, self._end = part.block.body_start, part.end
         self._encoding = part.transfer_encoding
         has_line = self._raw.find(b"\n", self._start, self._end) >= 0
-        self._eol = line_ending(self._raw, self._start if has_line else 0, self._end)
+        self._eol = line_ending(self._raw, self._start, self._end) if has_line else eol
         self._label = part.parameters.get("charset")
         codec = find_codec(self._label)
         if self._encoding == "base64":
