@@ -34,7 +34,7 @@ def find_codec(label: str | None) -> str | None:
     """
     if label is None:
         return "ascii"
-    wanted = label.strip(" \"'").lower()
+    wanted = label.strip(" \t\r\n\"'").lower()
     try:
         codec = codecs.lookup(_ALIASES.get(wanted, wanted)).name
     except (LookupError, ValueError):

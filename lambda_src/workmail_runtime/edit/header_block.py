@@ -17,6 +17,7 @@ _NAME = rb"([!-9;-~]++):"
 _FIELD = re.compile(_NAME + rb"[^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*+(?:\r?\n|\Z)")
 _FIELD_NAME = re.compile(_NAME)
 _LINE = re.compile(rb"([^\r\n]*+)(?:\r\n|\n|\r|\Z)")
+_FIELD_WITH_BARE_CR = re.compile(_NAME + rb"[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def parse_header_block(raw: bytes | bytearray, start: int, end: int, *, part: st
     """Find the fields between two offsets.
 
     A line that is neither a field, a continuation nor the blank line is noted and skipped: parsers disagree on
-    whether such a line ends the header.
+    whether such a line ends the header. A carriage return without its line feed is noted and read in both ways, as the
+    end of a line and as a space.
 
     Args:
         raw: The whole message.
@@ -88,6 +90,10 @@ def parse_header_block(raw: bytes | bytearray, start: int, end: int, *, part: st
         if content_end == position:
             body_start = line_end
             break
+        at_line_start = position == start or raw[position - 1] == 0x0A
+        if is_bare and at_line_start and (match := _FIELD_WITH_BARE_CR.match(raw, position, limit)):
+            # Programs to which a carriage return is a space read on; what follows is read as lines, too.
+            fields.append(HeaderField(match[1].decode("ascii"), position, match.end(1) + 1, match.end()))
         if name := _FIELD_NAME.match(raw, position, line_end):
             fields.append(HeaderField(name[1].decode("ascii"), position, name.end(), line_end))
         elif raw[position] in b" \t" and fields:

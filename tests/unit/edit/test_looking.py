@@ -25,6 +25,7 @@ DAMAGED = {
     "a line that is no field": WHOLE.replace("Content-Disposition", "no field\r\nContent-Disposition"),
     "no blank line before the parts": WHOLE.replace("\r\n\r\n--x", "\r\nno field\r\n--x", 1),
     "a bare carriage return": WHOLE.replace("Content-Disposition", "X: y\rContent-Disposition"),
+    "a carriage return in a name": WHOLE.replace("filename=", "filename*0*=utf-8\r''").replace("exe", "%65xe"),
     "bare carriage returns": WHOLE.replace("\r\n", "\r"),
     "two types": WHOLE.replace("Content-Type: multipart", "Content-Type: text/plain\r\nContent-Type: multipart"),
     "two boundaries": WHOLE.replace('"x"', '"x"; boundary=y'),
