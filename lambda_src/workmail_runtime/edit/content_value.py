@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workmail_runtime.edit.charset import find_codec
-from workmail_runtime.edit.encoded_words import decode_words
+from workmail_runtime.edit.encoded_words import decode_octets, decode_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,5 +135,5 @@ def _decode_parameters(found: Mapping[str, str]) -> list[tuple[str, str]]:
         if name == "boundary":
             decoded.append((name, data.decode("latin-1")))
         else:
-            decoded.append((name, data.decode(find_codec(charset) or "latin-1", "replace")))
+            decoded.append((name, decode_octets(charset, data)))
     return decoded
