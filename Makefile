@@ -4,7 +4,7 @@ BIN := .venv/bin
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup demo test test-unit lint format bench docs lock clean
+.PHONY: help setup demo test test-unit fuzz lint format bench docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,10 @@ test: setup ## Run every test
 
 test-unit: setup ## Run the tests that need no Node, in seconds
 	$(BIN)/python -m pytest tests/unit
+
+MINUTES ?= 10
+fuzz: setup ## Feed the fuzz tests new random inputs for MINUTES=10, and print how many
+	$(BIN)/python -m tests.fuzz $(MINUTES)
 
 lint: setup ## Ruff (style, docstrings, format), mypy --strict, pyright
 	$(BIN)/ruff check .

@@ -1,4 +1,7 @@
-"""A subject prefix and a banner on a 25 MB message: splicing beside the standard library's parse and re-serialise."""
+"""A subject prefix and a banner on a 25 MB message: splicing beside the standard library's parse and re-serialise.
+
+Then the messages that cost most, beside what WorkMail waits for a function (T1) and what a small function has.
+"""
 
 # ruff: noqa: E501 - a message's lines stay whole
 
@@ -11,6 +14,8 @@ import tempfile
 from pathlib import Path
 
 from bench._measure import Measure
+from bench._worst_messages import WORST, worst_message
+from workmail_flow.limits import SYNCHRONOUS_LIMIT_SECONDS
 
 SIZE = 25_000_000
 ROUNDS = 3
@@ -70,10 +75,28 @@ editor.prefix_subject("Re:")
 written = 0 if editor.to_bytes() is raw else len(raw)
 """,
 }
+_WORST = {
+    **_OURS,
+    "imports": "from workmail_runtime.edit import EditRefusedError, MessageEditor",
+    "edit": """
+editor = MessageEditor(raw)
+written = 0
+try:
+    editor.prefix_subject("[EXT]")
+    editor.add_banner("Vorsicht: von außen")
+    editor.add_footer("Ende")
+    for chunk in editor.chunks():
+        written += len(chunk)
+except EditRefusedError:
+    pass
+len(editor.attachments)
+editor.problem
+""",
+}
 
 
 def run() -> list[Measure]:
-    """CPU and peak memory of an edit, and of a call that finds nothing to do."""
+    """CPU and peak memory of an edit, of a call that finds nothing to do, and of the worst messages."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "message.eml"
         path.write_bytes(_message())
@@ -88,7 +111,24 @@ def run() -> list[Measure]:
         ),
         Measure("edit 25 MB, peak memory above imports", ours["memory"], theirs["memory"], "MiB", None, note),
         Measure("nothing to edit in 25 MB, CPU", unchanged["cpu"], theirs["cpu"], "ms CPU", None, note),
+        *_worst(),
     ]
+
+
+def _worst() -> list[Measure]:
+    measures: list[Measure] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "message.eml"
+        for name in WORST:
+            path.write_bytes(worst_message(name))
+            ours = _measure(path, _WORST)
+            done = "edited" if ours["written"] else "refused"
+            limit = 1000 * SYNCHRONOUS_LIMIT_SECONDS
+            measures += [
+                Measure(f"{name}: {done}, CPU", ours["cpu"], limit, "ms CPU", 0.2, "what WorkMail waits (T1)"),
+                Measure(f"{name}: {done}, memory", ours["memory"], 256, "MiB", 0.5, "a function of 256 MB"),
+            ]
+    return measures
 
 
 def _message() -> bytes:

@@ -25,5 +25,6 @@ settings.register_profile(
     max_examples=100,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("long", deadline=None, max_examples=5_000, suppress_health_check=list(HealthCheck))
+# `make fuzz`: other inputs in every round.
+settings.register_profile("fuzz", deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))

@@ -125,7 +125,7 @@ class MessageContent(Record):
         """Start editing a copy; what is edited counts once it is `put`."""
         from workmail_runtime.edit import MessageEditor  # a handler that only reads does not load it
 
-        return MessageEditor(self.raw)
+        return MessageEditor(self.raw, invocation_id=self.event.invocation_id or self.event.message_id)
 
     def put(
         self,

@@ -10,8 +10,9 @@ from workmail_flow.assumptions import IMMUTABLE_HEADERS, REQUIRED_HEADERS
 from workmail_flow.limits import MAX_LINE_BYTES, MAX_MIME_BYTES
 from workmail_flow.updated_content import UNIQUE_HEADERS, UNSUPPORTED_EXTENSIONS
 from workmail_runtime.edit.encoded_words import decode_words
-from workmail_runtime.edit.mime_part import parse_header, parse_message
-from workmail_runtime.edit.refusal import EditRefusedError
+from workmail_runtime.edit.header_block import parse_header_block
+from workmail_runtime.edit.parse_message import message_start, parse_message
+from workmail_runtime.edit.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,18 +73,16 @@ def _problems(raw: bytes | bytearray, original: bytes | bytearray | None) -> Ite
             ProblemCode.LINE_TOO_LONG,
             f"the line at byte {line:,} is longer than {MAX_LINE_BYTES:,} bytes with its CRLF (RFC 5321 4.5.3.1.6)",
         )
-    try:
-        root = parse_message(raw)
-    except EditRefusedError as refusal:
-        yield Problem(ProblemCode.MALFORMED, refusal.detail)
+    root, problem = parse_message(raw)
+    if problem is not None:
+        yield Problem(ProblemCode.MALFORMED, problem.detail)
         return
     yield from _header_problems(root)
     if original is not None:
         yield from _changed_headers(root, original)
     for part in root.walk():
-        name = part.filename or ""
-        extension = name.strip().rpartition(".")[2].lower() if "." in name else ""
-        if extension in UNSUPPORTED_EXTENSIONS:
+        extensions = [name.strip().rpartition(".")[2].lower() for name in part.filenames if "." in name]
+        for extension in filter(UNSUPPORTED_EXTENSIONS.__contains__, extensions):
             yield Problem(
                 ProblemCode.BLOCKED_ATTACHMENT, f"{part.name} is a .{extension} file, which Amazon SES does not take"
             )
@@ -122,9 +121,9 @@ def _header_problems(root: MimePart) -> Iterator[Problem]:
 
 
 def _changed_headers(root: MimePart, original: bytes | bytearray) -> Iterator[Problem]:
-    try:
-        before = parse_header(original)
-    except EditRefusedError:
+    reading = Reading(len(original))
+    before = parse_header_block(original, message_start(original), len(original), part="the original", reading=reading)
+    if reading.problem is not None:
         return  # nothing can be compared; the structure of what is put was checked
     for name in IMMUTABLE_HEADERS:
         old = [decode_words(bytes(original[entry.value_start : entry.end])) for entry in before.find(name)]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workmail_runtime.edit.encoded_words import decode_words
+from workmail_runtime.edit.encoded_words import decode_octets, decode_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,12 +26,14 @@ class ContentValue:
     Attributes:
         word: The media type or disposition, in lower case; empty where there is none.
         parameters: By lower-case name, decoded; the first of two with one name counts.
+        repeated: What parameters say when they come again, which some programs take instead.
         spans: Where each parameter's value lies, its quotes included, as offsets into the field's value.
             A parameter in RFC 2231 form has none.
     """
 
     word: str
     parameters: Mapping[str, str]
+    repeated: tuple[tuple[str, str], ...]
     spans: Mapping[str, tuple[int, int]]
 
 
@@ -43,6 +45,7 @@ def parse_content_value(value: bytes) -> ContentValue:
     word_end = _word_end(text, position)
     word = re.sub(r"\s", "", text[position:word_end]).lower()
     found: dict[str, str] = {}
+    repeated: list[tuple[str, str]] = []
     spans: dict[str, tuple[int, int]] = {}
     position = word_end
     while (position := text.find(";", _skip_space(text, position))) >= 0:
@@ -66,9 +69,13 @@ def parse_content_value(value: bytes) -> ContentValue:
         if name not in found:
             found[name] = content
             spans[name] = (start, end)
+        elif found[name] != content:
+            repeated += _decode_parameters({name: content})
         position = end
-    parameters = _decode_parameters(found)
-    return ContentValue(word, parameters, {name: spans[name] for name in parameters if name in spans})
+    decoded = _decode_parameters(found)
+    parameters = dict(decoded)
+    repeated += [(name, content) for name, content in decoded if content != parameters[name]]
+    return ContentValue(word, parameters, tuple(repeated), {name: spans[name] for name in parameters if name in spans})
 
 
 def _skip_space(text: str, position: int) -> int:
@@ -96,9 +103,13 @@ def _word_end(text: str, position: int) -> int:
     return position + len(text[position:comment].rstrip()) if comment >= 0 else end
 
 
-def _decode_parameters(found: Mapping[str, str]) -> dict[str, str]:
-    """Join RFC 2231 continuations, and decode their character set or the RFC 2047 words used instead."""
-    decoded: dict[str, str] = {}
+def _decode_parameters(found: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Join RFC 2231 continuations, and decode their character set or the RFC 2047 words used instead.
+
+    Returns:
+        Names and contents; what is in RFC 2231 form comes last, because it counts more than the plain form.
+    """
+    decoded: list[tuple[str, str]] = []
     pieces: dict[str, list[tuple[int, bool, str]]] = {}
     for name, content in found.items():
         if match := _CONTINUED.match(name):
@@ -106,9 +117,9 @@ def _decode_parameters(found: Mapping[str, str]) -> dict[str, str]:
                 (int(match[2] or 0), match[3] is not None or match[2] is None, content)
             )
         elif name in _MAY_HOLD_SPACES:
-            decoded[name] = decode_words(content.encode("latin-1"))
+            decoded.append((name, decode_words(content.encode("latin-1"))))
         else:
-            decoded[name] = content
+            decoded.append((name, content))
     for name, parts in pieces.items():
         pieces_of_data: list[bytes] = []
         charset = "utf-8"
@@ -122,10 +133,7 @@ def _decode_parameters(found: Mapping[str, str]) -> dict[str, str]:
             pieces_of_data.append(octets)
         data = b"".join(pieces_of_data)
         if name == "boundary":
-            decoded[name] = data.decode("latin-1")
-            continue
-        try:
-            decoded[name] = data.decode(charset, "replace")
-        except (LookupError, ValueError):
-            decoded[name] = data.decode("latin-1")
+            decoded.append((name, data.decode("latin-1")))
+        else:
+            decoded.append((name, decode_octets(charset, data)))
     return decoded

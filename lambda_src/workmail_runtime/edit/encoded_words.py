@@ -40,7 +40,20 @@ def decode_words(value: bytes) -> str:
             pieces.append((charset, [octets]))
         position = match.end()
     pieces.append(("", [value[position:]]))
-    return "".join(_decode_text(charset, b"".join(octets)) for charset, octets in pieces).strip(" \t\r\n")
+    return "".join(decode_octets(charset, b"".join(octets)) for charset, octets in pieces).strip(" \t\r\n")
+
+
+def decode_octets(charset: str, octets: bytes) -> str:
+    """Text in a declared character set ("" for none), read as well as it can be; never raises."""
+    # Only character sets of mail: Python's punycode, for one, takes a time that grows with the square of the text.
+    codec = find_codec(charset) if charset else None
+    for known in filter(None, (codec, "utf-8")):
+        try:
+            return octets.decode(known)
+        except ValueError:
+            continue
+    # A broken character must not hide the words before it, a prefix for one.
+    return octets.decode(codec or "latin-1", "replace")
 
 
 def encode_words(text: str, *, eol: bytes, width: int = 0, before_encoded_word: bool = False) -> bytes:
@@ -110,15 +123,3 @@ def _decode_octets(encoding: bytes, content: bytes) -> bytes | None:
         return binascii.a2b_base64(content + b"=" * (-len(content) % 4))
     except binascii.Error:
         return None
-
-
-def _decode_text(charset: str, octets: bytes) -> str:
-    # Only character sets of mail: Python's punycode, for one, takes a time that grows with the square of the text.
-    codec = find_codec(charset) if charset else None
-    for known in filter(None, (codec, "utf-8")):
-        try:
-            return octets.decode(known)
-        except ValueError:
-            continue
-    # A broken character must not hide the words before it, a prefix for one.
-    return octets.decode(codec or "latin-1", "replace")

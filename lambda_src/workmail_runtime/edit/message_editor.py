@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
+from hashlib import blake2s
 from typing import TYPE_CHECKING
 
 from workmail_flow.assumptions import IMMUTABLE_HEADERS
 from workmail_flow.updated_content import UNIQUE_HEADERS
-from workmail_runtime.edit.bodies import Bodies, find_bodies, require_room_beside
+from workmail_runtime.edit.bodies import Bodies, find_bodies, is_body_text, require_room_beside
 from workmail_runtime.edit.encoded_words import decode_words, encode_words
 from workmail_runtime.edit.header_block import line_ending
-from workmail_runtime.edit.mime_part import MimePart, parse_message
+from workmail_runtime.edit.insertion import MARK_FIELD, Insertion, Place, new_insertion, new_mark
 from workmail_runtime.edit.new_part import Attachment, attachment_part, text_part
+from workmail_runtime.edit.parse_message import ParsedMessage, find_attachments, parse_message
 from workmail_runtime.edit.refusal import EditRefusal, EditRefusedError
-from workmail_runtime.edit.render_splices import PartEdit, render_splices, takes_parts
-from workmail_runtime.edit.subject import has_prefix, is_reply_subject, prefixed
-from workmail_runtime.edit.text_body import Insertion, Place, TextBody, mark_parameter, new_insertion
+from workmail_runtime.edit.render_splices import PartEdit, render_splices
+from workmail_runtime.edit.subject import has_prefix, prefixed
+from workmail_runtime.edit.text_body import plan_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
+    from workmail_runtime.edit.mime_part import MimePart
     from workmail_runtime.edit.render_splices import Splice
 
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
@@ -28,25 +31,28 @@ _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 class MessageEditor:
     r"""One message and the edits to it.
 
-    Every operation either happens or raises and leaves the message as it was; one that finds its work done changes
-    nothing, so a handler that is retried (E7), or is given the updated bytes (C4), edits once. Parts that no edit
+    Looking at a message never raises: a damaged one shows at least the parts that mail programs find, and `problem`
+    says what is wrong. Every edit either happens or raises and leaves the message as it was. Parts that no edit
     touches keep every byte, and so does the header: order, folding and spelling.
 
     Args:
         raw: The message as `GetRawMessageContent` returned it. It is not copied: leave a `bytearray` unchanged while
             the editor is in use.
+        invocation_id: What all retries of one event have in common (E7) and the sender cannot know. Each edit leaves a
+            mark of it in the message, so that a retry which is given the updated bytes (C4) does not make the edit
+            again; `content.edit()` passes it. Without it the editor knows only the edits it has made itself.
 
     Raises:
-        EditRefusedError: From every operation, when the message is malformed, so that mail programs read it in
-            different ways (and WorkMail would reject the update, C8).
+        EditRefusedError: From every edit, when the message is malformed, so that mail programs read it in different
+            ways (and WorkMail would reject the update, C8), or too large to be read to its end.
     """
 
-    def __init__(self, raw: bytes | bytearray) -> None:
+    def __init__(self, raw: bytes | bytearray, *, invocation_id: str | None = None) -> None:
         self._raw = raw
-        self._root: MimePart | None = None
+        self._invocation_id = invocation_id
+        self._parsed: ParsedMessage | None = None
         self._edits: dict[MimePart, PartEdit] = {}
         self._insertions: dict[Place, list[Insertion]] = {Place.TOP: [], Place.BOTTOM: []}
-        self._texts: dict[MimePart, TextBody] = {}
         self._bodies: Bodies | None = None
         self._rendered: list[Splice] | None = None
 
@@ -60,9 +66,15 @@ class MessageEditor:
     @property
     def root(self) -> MimePart:
         """The message as a tree of parts, as it came."""
-        if self._root is None:
-            self._root = parse_message(self._raw)
-        return self._root
+        return self._message().root
+
+    @property
+    def problem(self) -> EditRefusedError | None:
+        """Why mail programs may find other parts in the message than this editor does; None for a sound message.
+
+        Every edit raises it. It is also there where only an attached message is damaged, which no edit minds.
+        """
+        return self._message().problem or find_attachments(self.root).problem
 
     @property
     def parts(self) -> tuple[MimePart, ...]:
@@ -71,8 +83,8 @@ class MessageEditor:
 
     @property
     def attachments(self) -> tuple[MimePart, ...]:
-        """The parts a mail client offers as files, those inside a signature included."""
-        return tuple(part for part in self.root.walk() if part.is_attachment)
+        """The parts a mail program offers as files, those inside a signature or an attached message included."""
+        return find_attachments(self.root).parts
 
     # --- the result
 
@@ -144,7 +156,7 @@ class MessageEditor:
         prefix = " ".join(_one_line(prefix, "the prefix").split())
         if not prefix:
             raise ValueError("the prefix is empty; give the text to put before the subject")
-        block = self.root.block
+        block = self._sound_root().block
         indexes = [index for index, entry in enumerate(block.fields) if entry.name.lower() == "subject"]
         indexes = [index for index in indexes if self._field(index)]
         if not indexes:
@@ -172,6 +184,7 @@ class MessageEditor:
         """
         _require_name(name)
         value = _one_line(value, f"the value of {name}").strip()
+        self._sound_root()
         present = self.headers(name)
         if value in present:
             return False
@@ -192,6 +205,7 @@ class MessageEditor:
         """
         _require_name(name)
         value = _one_line(value, f"the value of {name}").strip()
+        self._sound_root()
         present = self.headers(name)
         if present == [value]:
             return False
@@ -215,6 +229,7 @@ class MessageEditor:
             EditRefusedError: The message is malformed, or WorkMail lets nobody change this field (C8).
         """
         _require_name(name)
+        self._sound_root()
         if not self.headers(name):
             return False
         self._require_mutable(name)
@@ -243,13 +258,13 @@ class MessageEditor:
     def add_footer(self, text: str, *, html: str | None = None) -> bool:
         """Show a text below the body, in every alternative of it; as `add_banner`.
 
-        It goes to the very end, below a "-- " signature: clients drop both from the replies they quote, and each
+        It goes to the very end, below a "-- " signature: mail programs drop both from the replies they quote, and each
         reply gets its own.
         """
         return self._insert(Place.BOTTOM, text, html)
 
     def attach(self, attachment: Attachment) -> bool:
-        """Add an attachment, unless the message has one of this name and content.
+        """Add an attachment, unless this invocation has done so.
 
         Returns:
             Whether the message changed.
@@ -258,20 +273,21 @@ class MessageEditor:
             EditRefusedError: The message is malformed, encrypted, signed as a whole, or of a structure that another
                 part would break.
         """
+        root = self._sound_root()
         part = attachment_part(attachment, self._eol)
-        if part in self._edits.get(self.root, PartEdit()).attached:
+        marks = self._new_marks("attach", blake2s(part).hexdigest())
+        if marks is None or part in self._edits.get(root, PartEdit()).attached:
             return False
-        for present in self.attachments:
-            if present.filename == attachment.filename and _content_is(present, attachment.content):
-                return False
-        require_room_beside(self.root)
-        self._edit(self.root).attached.append(part)
+        require_room_beside(root)
+        self._edit(root).attached.append(part)
+        self._edit(root).appended += marks
         return self._done(True)
 
     def remove_attachments(self, predicate: Callable[[MimePart], bool]) -> tuple[MimePart, ...]:
         """Remove the attachments for which the predicate holds.
 
-        A multipart never becomes empty: where all its parts go, an empty text stays in place of the first.
+        The predicate is asked about the message's own attachments. An attached message is one of them, and goes as a
+        whole. A multipart never becomes empty: where all its parts go, an empty text stays in place of the first.
 
         Returns:
             What was removed.
@@ -286,7 +302,7 @@ class MessageEditor:
     ) -> tuple[MimePart, ...]:
         """Put another attachment in the place of each for which the predicate holds, for example a note about it.
 
-        To be safe when it runs twice, the predicate should not hold for the replacement.
+        The predicate is not asked about what this invocation has put there.
 
         Returns:
             What was replaced.
@@ -298,9 +314,27 @@ class MessageEditor:
 
     # --- edits
 
+    def _message(self) -> ParsedMessage:
+        if self._parsed is None:
+            self._parsed = parse_message(self._raw)
+        return self._parsed
+
+    def _sound_root(self) -> MimePart:
+        root, problem = self._message()
+        if problem is not None:
+            raise problem
+        return root
+
     @property
     def _eol(self) -> bytes:
-        return line_ending(self._raw, 0, len(self._raw))
+        return line_ending(self._raw, self.root.start, self.root.end)
+
+    def _new_marks(self, *what: str) -> list[tuple[str, bytes]] | None:
+        """The header field that says that this invocation has made an edit; None where it stands there already."""
+        if self._invocation_id is None:
+            return []
+        mark = new_mark(self._invocation_id, *what)
+        return None if mark in self.headers(MARK_FIELD) else [(MARK_FIELD, self._new_field(MARK_FIELD, mark))]
 
     def _edit(self, part: MimePart) -> PartEdit:
         return self._edits.setdefault(part, PartEdit())
@@ -338,97 +372,68 @@ class MessageEditor:
             raise EditRefusedError(EditRefusal.IMMUTABLE_HEADER, f"{name} may not change, as none of {fixed} may")
 
     def _insert(self, place: Place, text: str, html: str | None) -> bool:
-        insertion = new_insertion(place, text, html, message_identity=self._identity())
-        if insertion in self._insertions[place]:
+        root = self._sound_root()
+        insertion = new_insertion(place, text, html)
+        marks = self._new_marks(place, text, html or "")
+        if marks is None or insertion in self._insertions[place]:
             return False
         if self._bodies is None:
-            self._bodies = find_bodies(self.root)
-        before = self._splices()
+            self._bodies = find_bodies(root)
         self._insertions[place].append(insertion)
-        self._plan(self._bodies)
-        self._rendered = None
-        return self._splices() != before
-
-    def _identity(self) -> bytes:
-        """What tells this message from every other: it stays over retries and updates."""
-        named = [self.root.block.find(name) for name in ("message-id", "date", "from")]
-        return b"".join(
-            self.root.field_value(fields[0]).strip() for fields in (named[:1] if named[0] else named) if fields
-        )
+        self._edit(root).appended += marks
+        return self._done(True)
 
     def _plan(self, bodies: Bodies) -> None:
-        """Plan all banners and footers anew: what stands in a place can only be told with all of them at hand."""
-        vouched: set[Insertion] = set()
-        # HTML first: its marks vouch for the plain text beside it.
-        for part in sorted({*bodies.top, *bodies.bottom}, key=lambda part: (not part.is_html, part.start)):
+        """Plan to write into each text, or else new parts beside it."""
+        for part in {**bodies.top, **bodies.bottom}:
+            edit = self._edit(part)
             banners = self._insertions[Place.TOP] if part in bodies.top else []
             footers = self._insertions[Place.BOTTOM] if part in bodies.bottom else []
-            if not (part.is_text and self._plan_text(part, banners, footers, vouched)):
-                self._plan_beside(part, banners, footers)
+            edit.body = plan_text(part, banners, footers, eol=self._eol) if is_body_text(part) else None
+            is_beside = edit.body is None
+            edit.before = text_part(_paragraphs(reversed(banners)), self._eol) if banners and is_beside else None
+            edit.after = text_part(_paragraphs(footers), self._eol) if footers and is_beside else None
 
-    def _plan_text(
-        self, part: MimePart, banners: list[Insertion], footers: list[Insertion], vouched: set[Insertion]
-    ) -> bool:
-        """Plan to write into a text; False where the new text cannot be written in its character set or encoding."""
-        edit = self._edit(part)
-        try:
-            text = self._texts.get(part) or TextBody(part, may_quote_footer=self._is_reply())
-            found = text.present(footers, vouched=vouched)
-            new = _missing(banners, text.present(banners)), _missing(footers, found)
-            edit.body = text.plan(*new) if any(new) else None
-        except EditRefusedError:
-            edit.body = None
-            return False
-        self._texts[part] = text
-        if part.is_html:
-            vouched |= found
-        return True
-
-    def _plan_beside(self, part: MimePart, banners: list[Insertion], footers: list[Insertion]) -> None:
-        """Plan new parts beside one that cannot be written into: a signed one, or a message without any text."""
-        banners = _missing(banners, _beside(part, banners, -1))
-        footers = _missing(footers, _beside(part, footers, +1))
-        edit = self._edit(part)
-        edit.before = text_part(_paragraphs(reversed(banners)), self._eol) if banners else None
-        marks = mark_parameter([footer.mark for footer in footers], self._eol) if self._is_reply() else b""
-        edit.after = text_part(_paragraphs(footers), self._eol, parameters=marks) if footers else None
-
-    def _is_reply(self) -> bool:
-        block = self.root.block
-        if block.find("in-reply-to") or block.find("references"):
-            return True
-        subjects = [decode_words(self.root.field_value(entry)) for entry in block.find("subject")]
-        return any(map(is_reply_subject, subjects))
+    def _identity(self) -> bytes:
+        """What differs between messages and stays over retries."""
+        fields = self.root.block.find("message-id") or self.root.block.fields
+        return (self._invocation_id or "").encode() + self.root.field_value(fields[0])
 
     def _replace(
         self, predicate: Callable[[MimePart], bool], replacement: Callable[[MimePart], Attachment] | None
     ) -> tuple[MimePart, ...]:
-        gone = [part for part in self.attachments if self._edits.get(part, PartEdit()).replacement is None]
+        root = self._sound_root()
+        mark = new_mark(self._invocation_id, "replace") if self._invocation_id else ""
+        field = f"{MARK_FIELD}: {mark}".encode("ascii") if mark else b""
+        gone = [part for part in root.walk() if part.is_attachment and self._is_open_to_replacement(part, mark)]
         gone = [part for part in gone if predicate(part)]
         for part in gone:
             if part.signed_by is not None:
                 raise EditRefusedError(
                     EditRefusal.SIGNED, f"{part.name} lies inside the signature of {part.signed_by.name}"
                 )
-        contents = [attachment_part(replacement(part), self._eol) if replacement else b"" for part in gone]
-        changed = [
-            (part, content)
-            for part, content in zip(gone, contents, strict=True)
-            if content != self._raw[part.start : part.end]
-        ]
-        for part, content in changed:
+        contents = [attachment_part(replacement(part), self._eol, mark=field) if replacement else b"" for part in gone]
+        for part, content in zip(gone, contents, strict=True):
             self._edit(part).replacement = content
-        for part, _ in changed:
-            siblings = part.parent.children if part.parent else [part]
+        for parent in dict.fromkeys(part.parent for part in gone):
+            siblings = parent.children if parent else [root]
             if all(self._edits.get(sibling, PartEdit()).replacement == b"" for sibling in siblings):
                 self._edit(siblings[0]).replacement = text_part("", self._eol)
-        self._done(bool(changed))
-        return tuple(part for part, _ in changed)
+        self._done(bool(gone))
+        return tuple(gone)
+
+    def _is_open_to_replacement(self, part: MimePart, mark: str) -> bool:
+        if self._edits.get(part, PartEdit()).replacement is not None:
+            return False
+        return not mark or mark not in [
+            part.field_value(entry).decode("latin-1").strip() for entry in part.block.find(MARK_FIELD)
+        ]
 
     def _splices(self) -> list[Splice]:
         if self._rendered is None:
-            identity = self._identity() if self._edits else b""
-            self._rendered = render_splices(self.root, self._edits, identity=identity) if self._edits else []
+            if self._bodies is not None:
+                self._plan(self._bodies)
+            self._rendered = render_splices(self.root, self._edits, identity=self._identity()) if self._edits else []
         return self._rendered
 
 
@@ -445,30 +450,5 @@ def _require_name(name: str) -> None:
         raise ValueError(f"{name} describes the message's structure, which edits keep right themselves")
 
 
-def _missing(wanted: Sequence[Insertion], present: Collection[Insertion]) -> list[Insertion]:
-    return [insertion for insertion in wanted if insertion not in present]
-
-
 def _paragraphs(insertions: Iterable[Insertion]) -> str:
     return "\n\n".join(insertion.text for insertion in insertions)
-
-
-def _beside(part: MimePart, insertions: Sequence[Insertion], step: int) -> set[Insertion]:
-    """Which insertions stand in the text right before (-1) or behind (+1) a part."""
-    siblings = part.parent.children if part.parent and takes_parts(part.parent) else [part]
-    at = siblings.index(part) + step
-    if not 0 <= at < len(siblings) or siblings[at].content_type != "text/plain" or siblings[at].is_attachment:
-        return set()
-    try:
-        return TextBody(siblings[at], may_quote_footer=False).present(insertions)
-    except EditRefusedError:
-        return set()
-
-
-def _content_is(part: MimePart, content: bytes) -> bool:
-    if part.size < len(content):
-        return False
-    try:
-        return part.content() == content
-    except EditRefusedError:
-        return False

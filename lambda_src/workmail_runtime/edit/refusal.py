@@ -14,11 +14,14 @@ class EditRefusal(StrEnum):
     MALFORMED_MULTIPART = "MALFORMED_MULTIPART"
     """A multipart lacks its boundary, a delimiter or its closing delimiter, or can be read in two ways."""
 
+    HEADER_TOO_LARGE = "HEADER_TOO_LARGE"
+    """The header blocks have more fields than `reading.MAX_FIELDS` or bytes than `reading.MAX_HEADER_BYTES`."""
+
     TOO_DEEP = "TOO_DEEP"
-    """Multiparts are nested deeper than `mime_part.MAX_DEPTH`."""
+    """Multiparts are nested deeper than `reading.MAX_DEPTH`, or so that much of the message lies in many of them."""
 
     TOO_MANY_PARTS = "TOO_MANY_PARTS"
-    """The message has more parts than `mime_part.MAX_PARTS`."""
+    """The message has more parts than `reading.MAX_PARTS`."""
 
     ENCRYPTED = "ENCRYPTED"
     """Nobody but the recipient can read the body: multipart/encrypted or S/MIME enveloped data."""
@@ -28,12 +31,6 @@ class EditRefusal(StrEnum):
 
     FIXED_STRUCTURE = "FIXED_STRUCTURE"
     """There is no text to write into, and programs act on the structure: a lone invitation, a fragment."""
-
-    UNKNOWN_CHARSET = "UNKNOWN_CHARSET"
-    """The new text needs a character set the body is not in, and the body's own cannot be told."""
-
-    BROKEN_ENCODING = "BROKEN_ENCODING"
-    """The body's transfer encoding is not known, or its content does not decode."""
 
     IMMUTABLE_HEADER = "IMMUTABLE_HEADER"
     """WorkMail refuses a message in which this header changed (C8)."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from workmail_runtime.edit.content_value import parse_content_value
 from workmail_runtime.edit.header_block import line_ending
 from workmail_runtime.edit.new_part import new_boundary
-from workmail_runtime.edit.text_body import MARK_PARAMETER, BodyEdit, mark_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from workmail_runtime.edit.mime_part import MimePart
+    from workmail_runtime.edit.text_body import BodyEdit
 
 _NOT_QUOTED = re.compile(r"[\x00-\x1f\x7f\"\\]")
 
@@ -44,7 +44,7 @@ def render_splices(root: MimePart, edits: Mapping[MimePart, PartEdit], *, identi
         edits: By part.
         identity: Of the message; new boundaries are derived from it, so that a retry makes the same bytes.
     """
-    splices = _Renderer(edits, line_ending(root.raw, 0, len(root.raw)), identity).render(root)
+    splices = _Renderer(edits, line_ending(root.raw, root.start, root.end), identity).render(root)
     return [splice for splice in splices if splice[2] != root.raw[splice[0] : splice[1]]]
 
 
@@ -80,7 +80,7 @@ class _Renderer:
             body = [(block.body_start, part.end, content + eol)]
         beside = [*filter(None, (edit.before,)), b"", *filter(None, (edit.after,)), *edit.attached]
         if len(beside) > 1 and not takes_parts(part) and not (part.parent and takes_parts(part.parent)):
-            boundary = new_boundary(part.raw, self._identity + part.name.encode("ascii"))
+            boundary = new_boundary(part, self._identity)
             opening, closing = _wrapping(
                 beside, boundary, header.take_content(), is_message=part.parent is None, eol=eol
             )
@@ -93,7 +93,7 @@ class _Renderer:
         self._insert(part.end, closing)
 
     def _render_children(self, part: MimePart, edit: PartEdit) -> None:
-        delimiter = b"--" + part.parameters["boundary"].rstrip(" \t\r\n").encode("latin-1") + self._eol
+        delimiter = b"--" + part.boundary + self._eol
 
         def insert(offset: int, *parts: bytes | None) -> None:
             for new in parts:
@@ -130,8 +130,8 @@ class _Header:
 
     def declare(self, body: BodyEdit) -> None:
         """Say what the edited body is in."""
-        if body.charset or body.marks:
-            self._declare_type(body)
+        if body.charset:
+            self._declare_charset(body.charset)
         if body.transfer_encoding:
             self._set("Content-Transfer-Encoding", body.transfer_encoding.encode("ascii"))
         for index in self._indexes("content-md5"):
@@ -179,13 +179,9 @@ class _Header:
         else:
             self.appended.append(content)
 
-    def _declare_type(self, body: BodyEdit) -> None:
+    def _declare_charset(self, charset: str) -> None:
         indexes = self._indexes("content-type")
-        charset = body.charset or self.part.parameters.get("charset")
-        fresh = (self.part.content_type + (_parameter("charset", charset) if charset else "")).encode(
-            "latin-1", "replace"
-        )
-        fresh += self._marks(body, "")
+        fresh = f"{self.part.content_type}; charset={charset}".encode("latin-1", "replace")
         if not indexes or parse_content_value(self._current(indexes[0]).partition(b":")[2]).word.count("/") != 1:
             self._set("Content-Type", fresh)
             return
@@ -194,24 +190,19 @@ class _Header:
         value = parse_content_value(content[colon:])
         ending = content[len(content.rstrip(b"\r\n")) :]
         content = content[: len(content) - len(ending)].rstrip(b" \t;")
-        if body.charset and (span := value.spans.get("charset")):
+        if span := value.spans.get("charset"):
             start, end = (colon + offset for offset in span)
-            content = content[:start] + body.charset.encode("ascii") + content[end:]
-        elif body.charset and "charset" in value.parameters:  # in RFC 2231 form, maybe in several pieces
-            others = {**value.parameters, "charset": body.charset}
+            content = content[:start] + charset.encode("ascii") + content[end:]
+        elif "charset" in value.parameters:  # in RFC 2231 form, maybe in several pieces
+            others = {**value.parameters, "charset": charset}
             quoted = (_parameter(name, text) for name, text in others.items())
             content = content[:colon] + f" {value.word}{''.join(quoted)}".encode("latin-1", "replace")
-        elif body.charset:
-            content += b"; charset=" + body.charset.encode("ascii")
-        content += self._marks(body, value.parameters.get(MARK_PARAMETER, ""))
-        declared = parse_content_value(content[colon:]).parameters
-        if body.charset not in {None, declared.get("charset")} or (body.marks and MARK_PARAMETER not in declared):
+        else:
+            content += b"; charset=" + charset.encode("ascii")
+        if parse_content_value(content[colon:]).parameters.get("charset") != charset:
             self._set("Content-Type", fresh)  # a comment or quote that is never closed swallowed what was added
             return
         self.fields[indexes[0]] = content + ending
-
-    def _marks(self, body: BodyEdit, present: str) -> bytes:
-        return mark_parameter([*filter(None, present.split("+")), *body.marks], self.eol) if body.marks else b""
 
 
 def _parameter(name: str, text: str) -> str:

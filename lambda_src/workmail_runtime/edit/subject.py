@@ -1,4 +1,4 @@
-"""A prefix on a message's subject, and what a subject tells of a message."""
+"""A prefix on a message's subject."""
 
 from __future__ import annotations
 
@@ -12,22 +12,16 @@ _REPLY_MARKER = re.compile(
     re.IGNORECASE,
 )
 _TAG = re.compile(r"\[[^\[\]]{1,40}\]\s*")
-_TAGS = re.compile(rf"(?:{_TAG.pattern})+")
-
-
-def is_reply_subject(subject: str) -> bool:
-    """Whether a subject begins as those of replies and forwards do, in the languages mail programs write."""
-    tags = _TAGS.match(subject)
-    return _REPLY_MARKER.match(subject, tags.end() if tags else 0) is not None
+_IN_SIGHT = 40  # characters; a list of messages shows this much of a subject on any screen
 
 
 def has_prefix(subject: str, prefix: str) -> bool:
-    """Whether a subject has a prefix, at its start or behind reply markers and tags."""
+    """Whether a subject has a prefix where a reader sees it: at its start or close behind reply markers and tags."""
     text, wanted = " ".join(subject.split()).casefold(), prefix.casefold()
     position = 0
     while not _stands_at(text, position, wanted):
         marker = _REPLY_MARKER.match(text, position) or _TAG.match(text, position)
-        if not marker:
+        if not marker or marker.end() + len(wanted) > _IN_SIGHT or not marker[0].isprintable():
             return False
         position = marker.end()
     return True

@@ -1,33 +1,71 @@
-"""Writing bodies in quoted-printable and base64, and finding places in a quoted-printable one (RFC 2045)."""
+"""Reading and writing bodies in quoted-printable and base64 (RFC 2045)."""
 
 from __future__ import annotations
 
 import binascii
 import re
 
-_QP_TOKEN = re.compile(rb"=[0-9A-Fa-f]{2}|=[ \t]*\r?\n|[^=]+|=")
+IDENTITY_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
+"""The transfer encodings that change no byte."""
+
 _BASE64_LINE = 76
+_BASE64_RUN = re.compile(rb"[A-Za-z0-9+/]+")
+_NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
+_QP_TOKEN = re.compile(rb"=[0-9A-Fa-f]{2}|=[ \t]*\r?\n|[^=]+|=")
+_QP_FIRST_DASH = re.compile(rb"^-(?=-)", re.MULTILINE)
+_QP_LONG_DASHED_LINE = re.compile(rb"^=2D-.{73,}$", re.MULTILINE)
+_QP_PIECE = re.compile(rb"(?:=[0-9A-F]{2}|[^=]){1,25}")
+
+
+def decode_strictly(body: bytes, transfer_encoding: str) -> bytes | None:
+    """Undo a transfer encoding, to build on the result.
+
+    Returns:
+        None where it is unknown, or the base64 has characters or padding where none may be: mail programs guess
+        differently then.
+    """
+    if transfer_encoding in IDENTITY_ENCODINGS:
+        return body
+    if transfer_encoding == "quoted-printable":
+        return binascii.a2b_qp(body)
+    if transfer_encoding != "base64":
+        return None
+    packed = body.translate(None, b" \t\r\n")
+    try:
+        return binascii.a2b_base64(packed + b"=" * (-len(packed) % 4), strict_mode=True) if packed else b""
+    except binascii.Error:
+        return None
+
+
+def decode_leniently(body: bytes, transfer_encoding: str) -> bytes:
+    """Undo a transfer encoding, to look at the result; what is not in the encoding is left out, as programs do."""
+    if transfer_encoding == "quoted-printable":
+        return binascii.a2b_qp(body)
+    if transfer_encoding != "base64":
+        return body
+    runs = _BASE64_RUN.finditer(body.translate(None, _NOT_BASE64))
+    return b"".join(_decode_run(match[0]) for match in runs)
+
+
+def _decode_run(run: bytes) -> bytes:
+    left_over = len(run) % 4
+    return binascii.a2b_base64(run[:-1] if left_over == 1 else run + b"==="[: -left_over % 4])
 
 
 def encode_quoted_printable(content: bytes, *, eol: bytes) -> bytes:
-    """Text in quoted-printable; its line endings stay line endings, lines become 76 characters at most.
+    """Text in quoted-printable, its line endings those given, in lines of 76 characters at most.
 
-    A line feed alone stays one where lines end in CRLF: it is encoded, so that no relay mends it.
+    No line begins with two hyphens, so none can be the delimiter of a multipart around it.
     """
-    encoded: list[bytes] = []
-    *lines, last = content.split(b"\n")
-    for line in lines:
-        if line.endswith(b"\r"):
-            encoded.append(_encode_line(line[:-1], eol) + b"\r\n")
-        elif eol == b"\n":
-            encoded.append(_encode_line(line, eol) + b"\n")
-        else:
-            encoded.append(_encode_line(line, eol) + b"=" + eol + b"=0A=" + eol)
-    return b"".join([*encoded, _encode_line(last, eol)])
+    content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    encoded = binascii.b2a_qp(content, istext=True)
+    encoded = _QP_FIRST_DASH.sub(b"=2D", encoded)
+    return _QP_LONG_DASHED_LINE.sub(_divide, encoded).replace(b"\n", eol)
 
 
-def _encode_line(line: bytes, eol: bytes) -> bytes:
-    return binascii.b2a_qp(line, istext=False).replace(b"=\n", b"=" + eol)
+def _divide(line: re.Match[bytes]) -> bytes:
+    text, soft_break = (line[0][:-1], b"=") if line[0].endswith(b"=") else (line[0], b"")
+    return b"=\n".join(_QP_PIECE.findall(text.replace(b"-", b"=2D"))) + soft_break
 
 
 def encode_base64(content: bytes, *, eol: bytes) -> bytes:

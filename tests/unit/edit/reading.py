@@ -7,15 +7,19 @@ from email import message_from_bytes, policy
 from email.message import Message
 from html.parser import HTMLParser
 
-CHANGEABLE = ("content-", "mime-version", "subject")
+INVOCATION = "0123456789abcdef0123456789abcdef"
+CHANGEABLE = ("content-", "mime-version", "subject", "x-workmail-edit")
 
 
 def read(raw: bytes) -> Message:
-    """Read by the strict new policy, or by the old one where that finds something wrong."""
-    message = message_from_bytes(raw, policy=policy.default)
-    if any(part.get("Content-Type") and part["Content-Type"].defects for part in message.walk()):
-        return message_from_bytes(raw, policy=policy.compat32)
-    return message
+    """Read by the strict new policy, or by the old one where that finds something wrong or fails itself."""
+    try:
+        message = message_from_bytes(raw, policy=policy.default)
+        if not any(part.get("Content-Type") and part["Content-Type"].defects for part in message.walk()):
+            return message
+    except (ValueError, AttributeError, IndexError):
+        pass
+    return message_from_bytes(raw, policy=policy.compat32)
 
 
 def other_headers(raw: bytes) -> list[tuple[str, str]]:

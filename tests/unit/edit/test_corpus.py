@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.edit.make_corpus import CORPUS, FOOTER, messages
-from tests.unit.edit.reading import files, other_headers, read, texts
+from tests.unit.edit.reading import INVOCATION, files, other_headers, read, texts
 from workmail_runtime.edit import EditRefusal, EditRefusedError, MessageEditor, check_message
 
 PREFIX = "[EXT]"
@@ -36,7 +36,7 @@ STDLIB = sorted((Path(_DATA.origin).parent / "data").glob("msg_*.txt")) if _DATA
 
 
 def edited(raw: bytes, banner: str = BANNERS["ascii"], footer: str = FOOTER) -> bytes:
-    editor = MessageEditor(raw)
+    editor = MessageEditor(raw, invocation_id=INVOCATION)
     editor.prefix_subject(PREFIX)
     editor.add_banner(banner)
     editor.add_footer(footer)
@@ -89,7 +89,7 @@ class TestEditedMessage:
     @pytest.mark.fact("C4", "E7")
     def test_twice_is_once(self, name: str, banner: str) -> None:
         once = edited(MESSAGES[name], banner)
-        editor = MessageEditor(once)
+        editor = MessageEditor(once, invocation_id=INVOCATION)
         editor.prefix_subject(PREFIX)
         editor.add_banner(banner)
         editor.add_footer(FOOTER)
@@ -111,7 +111,7 @@ class TestEditedMessage:
 
 @pytest.mark.parametrize(("name", "reason"), REFUSED.items())
 def test_a_body_out_of_reach_is_refused_and_the_subject_still_prefixed(name: str, reason: EditRefusal) -> None:
-    editor = MessageEditor(MESSAGES[name])
+    editor = MessageEditor(MESSAGES[name], invocation_id=INVOCATION)
     for edit in (editor.add_banner, editor.add_footer):
         with pytest.raises(EditRefusedError) as refused:
             edit("text")
@@ -124,7 +124,7 @@ def test_a_body_out_of_reach_is_refused_and_the_subject_still_prefixed(name: str
 @pytest.mark.fact("C9")
 @pytest.mark.parametrize("name", sorted(MALFORMED))
 def test_a_malformed_message_is_kept(name: str) -> None:
-    editor = MessageEditor(MESSAGES[name])
+    editor = MessageEditor(MESSAGES[name], invocation_id=INVOCATION)
     for edit in (editor.prefix_subject, editor.add_banner, editor.add_footer):
         with pytest.raises(EditRefusedError, match=r"MALFORMED_(HEADERS|MULTIPART)"):
             edit("text")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.edit.make_corpus import html_body, multipart, part
-from tests.unit.edit.reading import read, texts
+from tests.unit.edit.make_corpus import multipart, part
+from tests.unit.edit.reading import INVOCATION, read, texts
 from workmail_runtime.edit import EditRefusal, EditRefusedError, MessageEditor
 
 HEADER = b"From: a@example.org\r\nMessage-ID: <1@example.org>\r\n"
@@ -38,50 +38,35 @@ def test_a_continuation_number_without_end() -> None:
 
 
 def test_a_word_is_not_the_prefix_it_begins_with() -> None:
-    editor = MessageEditor(HEADER + b"Subject: External audit\r\n\r\n")
+    editor = MessageEditor(HEADER + b"Subject: External audit\r\n\r\n", invocation_id=INVOCATION)
     assert editor.prefix_subject("EXT")
     assert editor.subject == "EXT External audit"
-    assert not MessageEditor(editor.to_bytes()).prefix_subject("EXT")
+    assert not MessageEditor(editor.to_bytes(), invocation_id=INVOCATION).prefix_subject("EXT")
 
 
 def test_a_delimiter_padded_beyond_a_line_is_refused() -> None:
     raw = HEADER + multipart("mixed", "mix", part("text/plain", "a"), part("text/plain", "b")).encode()
-    editor = MessageEditor(raw.replace(b"--mix\r\n", b"--mix" + b" " * 2_000 + b"\r\n"))
+    editor = MessageEditor(raw.replace(b"--mix\r\n", b"--mix" + b" " * 2_000 + b"\r\n"), invocation_id=INVOCATION)
     with pytest.raises(EditRefusedError) as refused:
         editor.add_banner("Banner")
     assert refused.value.reason is EditRefusal.MALFORMED_MULTIPART
 
 
-@pytest.mark.parametrize(
-    ("document", "after"),
-    [
-        ("<html><head><title><body></title></head><body>x</body></html>", "</head><body>"),
-        ("<html><head><title>never closed<body>x</body></html>", "<html><head>"),
-        ("<html><body>x<textarea></body></textarea></body></html>", "<body>"),
-        ("<html><noframes><body>n</body></noframes>x</html>", "<html>"),
-    ],
-)
-def test_tags_in_text_elements_are_text(document: str, after: str) -> None:
-    result = edited(html_body(document)).replace(b"=\r\n", b"").replace(b"=3D", b"=").decode()
-    assert f'{after}\r\n<div data-workmail-edit="banner-' in result
-    assert result.index("Footer") > result.index("Banner")
-
-
 def test_the_banner_stands_above_a_text_before_the_alternative() -> None:
     alternative = multipart("alternative", "alt", part("text/plain", "a"), part("text/html", "<p>a</p>"))
     shown = [text for _, text in texts(edited(multipart("mixed", "mix", part("text/plain", "lure"), alternative)))]
-    assert shown == ["Banner ü lure", "a Footer", "a Footer"]
+    assert shown == ["Banner ü lure", "Banner ü a Footer", "Banner ü a Footer"]
 
 
 @pytest.mark.parametrize("broken", ["(oops", 'name="oops'])
 def test_a_mark_keeps_the_character_set(broken: str) -> None:
     raw = HEADER + f"Subject: Re: x\r\nContent-Type: text/plain; charset=utf-8; {broken}\r\n\r\nGrüße\r\n".encode()
-    editor = MessageEditor(raw)
+    editor = MessageEditor(raw, invocation_id=INVOCATION)
     editor.add_footer("Füßer")
     once = bytes(editor.to_bytes())
     assert read(once).get_content_charset() == "utf-8"
     assert texts(once)[0][1] == "Grüße Füßer"
-    assert not MessageEditor(once).add_footer("Füßer")
+    assert not MessageEditor(once, invocation_id=INVOCATION).add_footer("Füßer")
 
 
 def test_a_decoded_parameter_makes_no_header_line() -> None:
@@ -90,9 +75,9 @@ def test_a_decoded_parameter_makes_no_header_line() -> None:
 
 
 def test_a_prefix_is_found_before_a_broken_character() -> None:
-    editor = MessageEditor(HEADER + b"Subject: =?utf-8?q?cut_=F0=9F?=\r\n\r\n")
+    editor = MessageEditor(HEADER + b"Subject: =?utf-8?q?cut_=F0=9F?=\r\n\r\n", invocation_id=INVOCATION)
     assert editor.prefix_subject("[Außen]")
-    assert not MessageEditor(editor.to_bytes()).prefix_subject("[Außen]")
+    assert not MessageEditor(editor.to_bytes(), invocation_id=INVOCATION).prefix_subject("[Außen]")
 
 
 @pytest.mark.parametrize(
