@@ -51,33 +51,51 @@ def test_the_files_are_what_the_script_writes() -> None:
     assert messages() == MESSAGES
 
 
+EDITED = [name for name in MESSAGES if name not in MALFORMED and name not in REFUSED]
+ALTERNATIVES = [
+    name
+    for name in EDITED
+    if read(MESSAGES[name]).get_content_type() == "multipart/alternative" and name != "alternative-apple"
+]
+# Programs differ in which part of related-start they show, so two parts are marked; a comment hides what it holds.
+NOT_ONCE = {"related-start", "html-body-in-comment", "html-unclosed-comment"}
+ONE_TEXT = [name for name in EDITED if len(texts(MESSAGES[name])) == 1 and name not in NOT_ONCE]
+
+
 @pytest.mark.parametrize("banner", BANNERS.values(), ids=BANNERS)
-@pytest.mark.parametrize("name", [name for name in MESSAGES if name not in MALFORMED and name not in REFUSED])
+@pytest.mark.parametrize("name", ALTERNATIVES)
+def test_each_alternative_begins_with_the_banner_and_ends_with_the_footer(name: str, banner: str) -> None:
+    shown = [text for kind, text in texts(edited(MESSAGES[name], banner)) if kind in {"text/plain", "text/html"}]
+    assert all(text.startswith(one_line(banner)) and text.endswith(FOOTER) for text in shown)
+
+
+@pytest.mark.parametrize("banner", BANNERS.values(), ids=BANNERS)
+@pytest.mark.parametrize("name", ONE_TEXT)
+def test_a_footer_is_shown_once(name: str, banner: str) -> None:
+    before, now = (" ".join(text for _, text in texts(raw)) for raw in (MESSAGES[name], edited(MESSAGES[name], banner)))
+    assert now.count(FOOTER) == before.count(FOOTER) + 1
+
+
+@pytest.mark.parametrize("banner", BANNERS.values(), ids=BANNERS)
+@pytest.mark.parametrize("name", [name for name in EDITED if name not in READ_BETTER])
+def test_keeps_the_text_between(name: str, banner: str) -> None:
+    now = one_line(" ".join(text for _, text in texts(edited(MESSAGES[name], banner))))
+    assert [text for _, text in texts(MESSAGES[name]) if text.removeprefix("\ufeff") not in now] == []
+
+
+@pytest.mark.parametrize("banner", BANNERS.values(), ids=BANNERS)
+@pytest.mark.parametrize("name", EDITED)
 class TestEditedMessage:
     def test_shows_banner_and_footer(self, name: str, banner: str) -> None:
         shown = texts(edited(MESSAGES[name], banner))
         assert one_line(banner) in " ".join(text for _, text in shown)
         assert FOOTER in " ".join(text for _, text in shown)
-        before = {text for _, text in texts(MESSAGES[name])}
-        if read(MESSAGES[name]).get_content_type() == "multipart/alternative" and name != "alternative-apple":
-            for content_type, text in shown:
-                if content_type in {"text/plain", "text/html"}:
-                    assert text.startswith(one_line(banner))
-                    assert text.endswith(FOOTER)
-        elif len(before) == 1 and len(shown) == 1 and "comment" not in name:
-            assert shown[0][1].count(FOOTER) == 1 + before.pop().count(FOOTER)
-
-    def test_keeps_the_text_between(self, name: str, banner: str) -> None:
-        now = one_line(" ".join(text for _, text in texts(edited(MESSAGES[name], banner))))
-        for _, text in texts(MESSAGES[name]):
-            if name not in READ_BETTER:
-                assert text.removeprefix("\ufeff") in now
 
     def test_has_the_prefix(self, name: str, banner: str) -> None:
-        before = read(MESSAGES[name])["Subject"]
-        now = str(read(edited(MESSAGES[name], banner))["Subject"])
-        wanted = before if PREFIX in str(before) else one_line(f"{PREFIX} {before or ''}")
-        assert one_line(now) == one_line(str(wanted))
+        before = str(read(MESSAGES[name])["Subject"] or "")
+        now = one_line(str(read(edited(MESSAGES[name], banner))["Subject"]))
+        assert now in {one_line(f"{PREFIX} {before}"), one_line(before)}
+        assert PREFIX in now
 
     def test_keeps_files_byte_for_byte(self, name: str, banner: str) -> None:
         assert files(edited(MESSAGES[name], banner)) == files(MESSAGES[name])
@@ -147,5 +165,4 @@ def test_the_messages_of_pythons_own_tests(path: Path) -> None:
     shown = " ".join(text for _, text in texts(once))
     assert BANNERS["ascii"] in shown
     assert FOOTER in shown
-    if not check_message(raw):
-        assert check_message(once, original=raw) == ()
+    assert check_message(raw) or not check_message(once, original=raw)

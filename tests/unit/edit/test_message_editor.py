@@ -24,7 +24,7 @@ class TestPrefixSubject:
         ("before", "after"),
         [
             (" Hello", " [EXT] Hello"),
-            ("Hello", " [EXT] Hello"),
+            ("Hello", "[EXT] Hello"),
             ("", " [EXT]"),
             (" ", " [EXT]"),
             ("\r\n folded", "\r\n [EXT] folded"),
@@ -36,8 +36,6 @@ class TestPrefixSubject:
     def test_writes_the_prefix_and_nothing_else(self, before: str, after: str) -> None:
         editor = MessageEditor(simple(before), invocation_id=INVOCATION)
         assert editor.prefix_subject("[EXT]")
-        if before == "Hello":
-            after = "[EXT] Hello"
         assert editor.to_bytes() == simple(after)
 
     @pytest.mark.parametrize(
@@ -147,18 +145,19 @@ class TestBody:
         head, _, body = MESSAGES["plain-qp"].partition(b"\r\n\r\n")
         assert editor.to_bytes() == head + b"\r\n\r\n=C3=BC\r\n\r\n" + body
 
-    def test_several_in_the_order_of_the_calls_and_once(self) -> None:
-        for name in ("plain-7bit", "html-only", "file-only", "signed-pgp", "alternative"):
-            once = MessageEditor(MESSAGES[name], invocation_id=INVOCATION)
-            for editor in (once, again := MessageEditor(b"", invocation_id=INVOCATION)):
-                if editor is again:
-                    editor = MessageEditor(once.to_bytes(), invocation_id=INVOCATION)
-                for text in ("first", "second"):
-                    editor.add_banner(text)
-                    editor.add_footer(text)
-            assert not editor.changed
-            shown = " ".join(text for _, text in texts(bytes(once.to_bytes())))
-            assert shown.index("second") < shown.index("first") < shown.rindex("first") < shown.rindex("second")
+    @pytest.mark.parametrize("name", ["plain-7bit", "html-only", "file-only", "signed-pgp", "alternative"])
+    def test_several_in_the_order_of_the_calls_and_once(self, name: str) -> None:
+        def edited(raw: bytes) -> MessageEditor:
+            editor = MessageEditor(raw, invocation_id=INVOCATION)
+            for text in ("first", "second"):
+                editor.add_banner(text)
+                editor.add_footer(text)
+            return editor
+
+        once = bytes(edited(MESSAGES[name]).to_bytes())
+        assert not edited(once).changed
+        shown = " ".join(text for _, text in texts(once))
+        assert shown.index("second") < shown.index("first") < shown.rindex("first") < shown.rindex("second")
 
     def test_markup_for_html(self) -> None:
         editor = MessageEditor(MESSAGES["alternative"], invocation_id=INVOCATION)
