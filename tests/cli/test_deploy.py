@@ -52,7 +52,8 @@ class Api(BaseHTTPRequestHandler):
 def daemon(aws: LocalAws) -> Iterator[Daemon]:
     with Daemon(("127.0.0.1", 0), Api) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        ready = {"aws_endpoint": aws.url, "region": "us-east-1", "pid": os.getpid()}
+        ready = {"aws_endpoint": aws.url, "region": "us-east-1", "pid": os.getpid(), "token": "token"}
+        ready["aws_access_key_id"] = aws.keys.developer
         ready["api"] = f"http://127.0.0.1:{server.server_port}"
         (aws.state / "daemon.json").write_text(json.dumps(ready))
         yield server

@@ -148,6 +148,7 @@ class LocalApp:
                 self.cdk,
                 [*arguments, *context],
                 endpoint=ready["aws_endpoint"],
+                access_key_id=ready["aws_access_key_id"],
                 region=ready["region"],
                 output=self.output,
             )

@@ -23,8 +23,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.test import Client
 
 from tests.local.aws.conftest import ROLE, function
+from workmail_local.access_keys import AccessKeys
 from workmail_local.aws.cloudformation.providers import OWN_PROVIDERS
-from workmail_local.loopback import unsigned_authorization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -329,7 +329,7 @@ def test_every_own_provider_has_a_canary() -> None:
 
 def test_an_operation_that_moto_lacks_is_an_unhandled_error() -> None:
     target = {"X-Amz-Target": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents"}
-    headers = {**target, **unsigned_authorization("cloudtrail", region="us-east-1")}
+    headers = {**target, **AccessKeys.random().authorization("cloudtrail", region="us-east-1")}
     server = Client(DomainDispatcherApplication(create_backend_app))
     with pytest.raises(NotImplementedError):  # else _UnknownOperations may go
         server.post("/", headers=headers, content_type="application/x-amz-json-1.1", data="{}")
