@@ -122,6 +122,7 @@ def test_deploy_update_no_change_failure_diff_destroy(aws: LocalAws, daemon: Dae
     assert unqualified.max_retries == 1
 
     assembly = aws.state / "cdk.out"
+    assert [path for path in (assembly, *assembly.rglob("*")) if path.stat().st_mode & 0o077] == []
     same = run(aws, "deploy", "--all", "--app", str(assembly))
     assert same.returncode == 0, same.stderr
     assert "(no changes)" in same.stderr

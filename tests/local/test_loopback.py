@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
 
 import pytest
 
 from workmail_local.loopback import (
     NotLoopbackError,
+    is_another_users,
     is_asked_on_loopback,
     is_loopback,
     local_environment,
@@ -99,3 +102,27 @@ def test_nothing_of_the_shells_account_is_left() -> None:
         "NO_PROXY": "internal,localhost,127.0.0.1",
         "no_proxy": "internal,localhost,127.0.0.1",
     }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose a connection is")
+def test_whose_a_connection_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        ends = accepted.getpeername(), accepted.getsockname()
+        assert not is_another_users(*ends)
+        monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+        assert is_another_users(*ends)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose a connection is")
+def test_an_end_that_hides_among_the_sockets_of_ipv6_is_another_users() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.socket(socket.AF_INET6) as hidden,
+    ):
+        hidden.connect(("::ffff:127.0.0.1", listener.getsockname()[1]))
+        with listener.accept()[0] as accepted:
+            assert is_another_users(accepted.getpeername(), accepted.getsockname())

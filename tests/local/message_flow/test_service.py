@@ -196,6 +196,23 @@ def test_the_caller_is_known_by_its_access_key_and_may_be_refused() -> None:
     ]
 
 
+@pytest.mark.parametrize("key", ["AKIAIOSFODNN7EXAMPLE", AccessKeys.random().developer], ids=["example", "other run"])
+def test_a_stranger_reads_and_updates_nothing(key: str) -> None:
+    messages = Messages()
+    service = MessageFlowService(messages, keys=KEYS, objects=Objects({KEPT: MESSAGE}))
+
+    def codes(client: Any) -> list[str]:
+        found = []
+        for use in (lambda: client.get_raw_message_content(messageId="a-1"), lambda: put(client)):
+            with pytest.raises(ClientError) as raised:
+                use()
+            found.append(raised.value.response["Error"]["Code"])
+        return found
+
+    assert call(service, codes, key) == ["UnrecognizedClientException"] * 2
+    assert messages.contents == [MESSAGE]
+
+
 @pytest.mark.fact("C3")
 def test_message_arn_names_organization_and_context() -> None:
     message = MessageInTransit("a-1", ORGANIZATION, FlowDirection.OUTBOUND, 0)

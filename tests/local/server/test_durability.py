@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench._kill_run import kill_run
 from workmail_local.mail.mailboxes import INBOX, Mailboxes
-from workmail_local.server.daemon import Daemon
+from workmail_local.server.daemon import Daemon, DaemonError
+from workmail_local.testing.workmail_local import WorkMailLocal
 
-if TYPE_CHECKING:
-    from pathlib import Path
+HANDLERS = Path(__file__).parents[1] / "handlers"
 
 
 @pytest.mark.fact("E7")
@@ -48,3 +49,31 @@ def test_what_another_process_left_as_daemon_json_counts_for_nothing(tmp_path: P
     finally:
         daemon.stop()
     assert not (tmp_path / "daemon.json").exists()
+
+
+def test_everything_in_the_state_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    (state / "mailboxes").mkdir(parents=True)
+    (state / "daemon.log").touch()
+    for path in (state, state / "mailboxes", state / "daemon.log"):
+        path.chmod(0o777)
+    umask = os.umask(0)
+    try:
+        with WorkMailLocal.running(state) as local:
+            local.deploy_handler(HANDLERS / "content")
+            local.send(b"From: ann@other.test\r\nTo: bob@example.com\r\nSubject: hello\r\n\r\nhi\r\n")
+            files = [path for path in (state, *state.rglob("*")) if not path.is_symlink()]
+            wide = [path for path in files if path.stat().st_mode & 0o077]
+    finally:
+        os.umask(umask)
+    assert wide == []
+
+
+def test_a_state_folder_that_others_may_have_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "theirs")
+    refused = "cannot be the state folder: it is a symbolic link; give another one"
+    with pytest.raises(DaemonError, match=refused):
+        Daemon.start(tmp_path / "link")
+    with pytest.raises(DaemonError, match=refused):
+        Daemon.find(tmp_path / "link")
