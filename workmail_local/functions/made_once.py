@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def made_once(folder: Path, fill: Callable[[Path], None]) -> Path:
     """Return the folder, filled by `fill` if it does not exist.
 
-    It appears complete or not at all, and only its owner may read it. If two processes make it at the same time, the first one's stays.
+    It appears complete or not at all, and only its owner may read it. If two processes make it at the same time, the
+    first one's stays.
     """
     if folder.exists():
         return folder

@@ -56,11 +56,11 @@ class _Smtp(SMTP):
             await self.push("421 4.7.0 too many failed logins")
             self.transport.close()
 
-    async def auth_PLAIN(self, server: SMTP, args: list[str]) -> Any:  # noqa: N802 - aiosmtpd's name
-        return await self._refused_slowly(await super().auth_PLAIN(server, args))
+    async def auth_PLAIN(self, _: SMTP, args: list[str]) -> Any:  # noqa: N802 - aiosmtpd's name
+        return await self._refused_slowly(await super().auth_PLAIN(_, args))
 
-    async def auth_LOGIN(self, server: SMTP, args: list[str]) -> Any:  # noqa: N802 - aiosmtpd's name
-        return await self._refused_slowly(await super().auth_LOGIN(server, args))
+    async def auth_LOGIN(self, _: SMTP, args: list[str]) -> Any:  # noqa: N802 - aiosmtpd's name
+        return await self._refused_slowly(await super().auth_LOGIN(_, args))
 
     async def _refused_slowly(self, result: Any) -> Any:
         if isinstance(result, AuthResult) and not result.success:

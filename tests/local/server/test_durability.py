@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bench._kill_run import kill_run
 from workmail_local.mail.mailboxes import INBOX, Mailboxes
 from workmail_local.server.daemon import Daemon, DaemonError
-from workmail_local.testing.workmail_local import WorkMailLocal
+
+if TYPE_CHECKING:
+    from workmail_local.testing.workmail_local import WorkMailLocal
 
 HANDLERS = Path(__file__).parents[1] / "handlers"
+
+
+def readable_by_others(state: Path) -> list[Path]:
+    files = [path for path in (state, *state.rglob("*")) if not path.is_symlink()]
+    return [path for path in files if path.stat().st_mode & 0o077]
 
 
 @pytest.mark.fact("E7")
@@ -36,37 +43,31 @@ def test_a_mail_reader_that_moved_a_message_meanwhile_gets_it_once(tmp_path: Pat
     assert [path.name for path in tmp_path.glob("mailboxes/*/inbox/new/*")] == []
 
 
-def test_what_another_process_left_as_daemon_json_counts_for_nothing(tmp_path: Path) -> None:
+def test_what_stood_there_before_counts_for_nothing_and_is_nobody_elses(tmp_path: Path) -> None:
     stale = {"pid": os.getpid(), "api": "http://127.0.0.1:9"}
     (tmp_path / "daemon.json").write_text(json.dumps(stale))
+    (tmp_path / "mailboxes").mkdir()
+    (tmp_path / "daemon.log").touch()
+    for path in (tmp_path, tmp_path / "mailboxes", tmp_path / "daemon.log"):
+        path.chmod(0o777)
     daemon, started = Daemon.start(tmp_path)
     try:
         assert started
         assert daemon.pid != os.getpid()
         again, started_again = Daemon.start(tmp_path)
         assert (again.pid, started_again) == (daemon.pid, False)
-        assert (tmp_path / "daemon.json").stat().st_mode & 0o077 == 0
+        assert readable_by_others(tmp_path) == []
     finally:
         daemon.stop()
     assert not (tmp_path / "daemon.json").exists()
 
 
-def test_everything_in_the_state_folder_is_its_owners_alone(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    (state / "mailboxes").mkdir(parents=True)
-    (state / "daemon.log").touch()
-    for path in (state, state / "mailboxes", state / "daemon.log"):
-        path.chmod(0o777)
-    umask = os.umask(0)
-    try:
-        with WorkMailLocal.running(state) as local:
-            local.deploy_handler(HANDLERS / "content")
-            local.send(b"From: ann@other.test\r\nTo: bob@example.com\r\nSubject: hello\r\n\r\nhi\r\n")
-            files = [path for path in (state, *state.rglob("*")) if not path.is_symlink()]
-            wide = [path for path in files if path.stat().st_mode & 0o077]
-    finally:
-        os.umask(umask)
-    assert wide == []
+@pytest.mark.xdist_group("workmail-local")
+def test_everything_in_the_state_folder_is_its_owners_alone(workmail_local: WorkMailLocal) -> None:
+    workmail_local.deploy_handler(HANDLERS / "content")
+    message = b"From: ann@other.test\r\nTo: bob@example.com\r\nSubject: hello\r\n\r\nhi\r\n"
+    assert workmail_local.send(message).succeeded
+    assert readable_by_others(workmail_local.state) == []
 
 
 def test_a_state_folder_that_others_may_have_made_is_refused(tmp_path: Path) -> None:
