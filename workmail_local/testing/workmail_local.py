@@ -134,11 +134,6 @@ class WorkMailLocal:
         """Its state folder."""
         return self.daemon.state
 
-    @property
-    def aws_endpoint(self) -> str:
-        """The `endpoint_url` where boto3 finds the resources of deployed stacks."""
-        return str(self.daemon.ready["aws_endpoint"])
-
     def client(self, service: str, **options: Any) -> Any:
         """Return a boto3 client of the local AWS, whose calls need no permission.
 
