@@ -32,7 +32,7 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-def is_asked_on_loopback(host: str, origin: str | None) -> bool:
+def is_local_request(host: str, origin: str | None) -> bool:
     """Whether a request names a loopback host, and no page of another site sent it.
 
     A name under `localhost` is one too (RFC 6761 section 6.3): S3 clients put a bucket's name in front. A site that
@@ -50,7 +50,7 @@ def is_asked_on_loopback(host: str, origin: str | None) -> bool:
     return (is_loopback(asked) or asked.endswith(".localhost")) and (page is None or is_loopback(page))
 
 
-def is_another_users(peer: tuple[str, int], own: tuple[str, int]) -> bool:
+def belongs_to_another_user(peer: tuple[str, int], own: tuple[str, int]) -> bool:
     """Whether another user of this machine holds the other end of a connection over 127.0.0.1.
 
     Linux alone says whose a connection is; elsewhere the answer is no.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,14 +45,18 @@ def narrow(folder: Path) -> None:
     """
     with os.scandir(folder) as entries:
         for entry in entries:
-            found = entry.stat(follow_symlinks=False)
-            _require_own(found, entry.path)
-            is_folder = stat.S_ISDIR(found.st_mode)
-            # A file that has another name elsewhere is not ours alone: uv links files of its cache.
-            if found.st_mode & _OTHERS and (is_folder or (stat.S_ISREG(found.st_mode) and found.st_nlink == 1)):
-                os.chmod(entry.path, stat.S_IMODE(found.st_mode) & ~_OTHERS)
-            if is_folder:
-                narrow(folder / entry.name)
+            with suppress(FileNotFoundError):  # a mail reader may move files meanwhile
+                _narrow_entry(folder / entry.name, entry.stat(follow_symlinks=False))
+
+
+def _narrow_entry(path: Path, found: os.stat_result) -> None:
+    _require_own(found, str(path))
+    is_folder = stat.S_ISDIR(found.st_mode)
+    # A file that has another name elsewhere is not ours alone: uv links files of its cache.
+    if found.st_mode & _OTHERS and (is_folder or (stat.S_ISREG(found.st_mode) and found.st_nlink == 1)):
+        path.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
+    if is_folder:
+        narrow(path)
 
 
 def _require_own(found: os.stat_result, path: str) -> None:

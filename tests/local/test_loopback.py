@@ -10,8 +10,8 @@ import pytest
 
 from workmail_local.loopback import (
     NotLoopbackError,
-    is_another_users,
-    is_asked_on_loopback,
+    belongs_to_another_user,
+    is_local_request,
     is_loopback,
     local_environment,
     require_loopback,
@@ -30,8 +30,8 @@ def test_every_other_host_may_lead_anywhere(host: str | None) -> None:
 
 @pytest.mark.parametrize("origin", [None, "http://localhost:3000", "http://127.0.0.1", "http://[::1]:80"])
 @pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1:1", "[::1]:1", "localhost", "bucket.localhost:1"])
-def test_what_is_asked_on_loopback(host: str, origin: str | None) -> None:
-    assert is_asked_on_loopback(host, origin)
+def test_what_is_local_request(host: str, origin: str | None) -> None:
+    assert is_local_request(host, origin)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_is_asked_on_loopback(host: str, origin: str | None) -> None:
     ],
 )
 def test_what_another_site_may_have_asked(host: str, origin: str | None) -> None:
-    assert not is_asked_on_loopback(host, origin)
+    assert not is_local_request(host, origin)
 
 
 @pytest.mark.parametrize("url", ["http://localhost:4566", "http://127.0.0.1:1", "http://127.8.8.8:1", "http://[::1]:1"])
@@ -112,17 +112,17 @@ def test_whose_a_connection_is(monkeypatch: pytest.MonkeyPatch) -> None:
         listener.accept()[0] as accepted,
     ):
         ends = accepted.getpeername(), accepted.getsockname()
-        assert not is_another_users(*ends)
+        assert not belongs_to_another_user(*ends)
         monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
-        assert is_another_users(*ends)
+        assert belongs_to_another_user(*ends)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose a connection is")
-def test_an_end_that_hides_among_the_sockets_of_ipv6_is_another_users() -> None:
+def test_an_end_that_hides_among_the_sockets_of_ipv6_belongs_to_another_user() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         socket.socket(socket.AF_INET6) as hidden,
     ):
         hidden.connect(("::ffff:127.0.0.1", listener.getsockname()[1]))
         with listener.accept()[0] as accepted:
-            assert is_another_users(accepted.getpeername(), accepted.getsockname())
+            assert belongs_to_another_user(accepted.getpeername(), accepted.getsockname())

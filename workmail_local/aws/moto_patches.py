@@ -35,7 +35,7 @@ def apply(*, account_of_key: Callable[[str], str]) -> None:
     _use_resolver()
     _bootstrap_on_demand()
     _give_out_unguessable_keys()
-    _give_pages_no_leave()
+    _disable_cors()
 
 
 def _use_accounts_of(account_of_key: Callable[[str], str]) -> None:
@@ -85,6 +85,6 @@ def _give_out_unguessable_keys() -> None:
     iam.generate_access_key_id_from_account_id = unguessable  # type: ignore[attr-defined]
 
 
-def _give_pages_no_leave() -> None:
+def _disable_cors() -> None:
     """The servers of moto let every page of every site read their answers (CORS)."""
     werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]

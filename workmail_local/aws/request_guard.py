@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workmail_local.aws.refusal import refusal
 from workmail_local.credential import Credential
-from workmail_local.loopback import is_asked_on_loopback
+from workmail_local.loopback import is_local_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,7 +40,7 @@ class RequestGuard:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Pass the request on, or refuse it as AWS would."""
-        if not is_asked_on_loopback(environ.get("HTTP_HOST", ""), environ.get("HTTP_ORIGIN")):
+        if not is_local_request(environ.get("HTTP_HOST", ""), environ.get("HTTP_ORIGIN")):
             return _denied(environ, "the local AWS answers on loopback only")(environ, start_response)
         if environ.get("PATH_INFO", "").startswith("/moto-api"):
             return _denied(environ, "moto's own API is closed")(environ, start_response)

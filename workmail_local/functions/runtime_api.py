@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Protocol
 
-from workmail_local.loopback import is_another_users
+from workmail_local.loopback import belongs_to_another_user
 
 MAX_RESPONSE_BYTES: Final = 6_291_556
 """The largest reply Lambda takes, slightly more than 6 MB (Lambda quotas, invocation payload)."""
@@ -65,7 +65,7 @@ class RuntimeApi(asyncio.Protocol):
         The address of the Runtime API is a host and a port, so the runtime client could not send one.
         """
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server passes one
-        if is_another_users(transport.get_extra_info("peername"), transport.get_extra_info("sockname")):
+        if belongs_to_another_user(transport.get_extra_info("peername"), transport.get_extra_info("sockname")):
             transport.abort()
             return
         self._transport = transport

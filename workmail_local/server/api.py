@@ -23,7 +23,7 @@ from workmail_flow.rule_problems import RuleError
 from workmail_flow.vocabulary import FlowDirection
 from workmail_local.email_flow.engine import RefusedError, Submission
 from workmail_local.faults import Fault, FaultPlanError, read_fault_plan
-from workmail_local.loopback import is_asked_on_loopback
+from workmail_local.loopback import is_local_request
 from workmail_local.mail.message_diff import diff_messages
 
 if TYPE_CHECKING:
@@ -304,7 +304,7 @@ class Api:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Let in who has the token, and no page of another site; answer errors as JSON."""
-        if not is_asked_on_loopback(request.host, request.headers.get("Origin")):
+        if not is_local_request(request.host, request.headers.get("Origin")):
             return _error("this API answers on loopback only", 403)
         if not hmac.compare_digest(_token(request).encode(errors="replace"), self.ready["token"].encode()):
             return _error("this API needs its token: use the address that `workmail-flow local status` prints", 401)

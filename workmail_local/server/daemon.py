@@ -102,9 +102,11 @@ class Daemon:
             raise NotRunningError(_not_running(state)) from None
         except OSError as error:
             raise DaemonError(_no_state_folder(state, error)) from error
-        # By now the pid may be another process's: only the API confirms that it is ours.
+        # By now the pid may be another process's: only the API confirms that it is ours. And the port of one that has
+        # ended may be another user's, who must not get its token.
         try:
-            if Client(ready["api"], ready["token"], timeout_s=5).get("/v1/status").get("pid") == ready["pid"]:
+            pid = ready["pid"]
+            if _alive(pid) and Client(ready["api"], ready["token"], timeout_s=5).get("/v1/status").get("pid") == pid:
                 return cls(state, ready)
         except (ApiFailedError, OSError, AttributeError, LookupError, TypeError):
             pass
@@ -174,10 +176,8 @@ class Daemon:
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # there is none, or the pid is another user's by now
         return False
-    except PermissionError:
-        return True
     return True
 
 

@@ -151,7 +151,7 @@ def test_pages_of_every_site_may_read_answers() -> None:
         "/", headers={"Origin": "https://evil.example"}
     )
     allowed = answer.headers.get("Access-Control-Allow-Origin")
-    assert allowed == "https://evil.example", "moto answers no other origin: _give_pages_no_leave may go"
+    assert allowed == "https://evil.example", "moto answers no other origin: _disable_cors may go"
 
 
 # --- workmail_local/aws/cloudformation

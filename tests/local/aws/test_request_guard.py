@@ -80,7 +80,7 @@ def test_no_page_of_another_site_reaches_it_even_with_a_key(aws: LocalAws, heade
     assert made_by_strangers(aws) == []
 
 
-def test_no_page_is_given_leave_to_ask(aws: LocalAws) -> None:
+def test_no_page_is_allowed_to_ask(aws: LocalAws) -> None:
     preflight = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"}
     asked = request(aws, preflight, method="OPTIONS", form={})
     answered = request(aws, {**authorization(aws.keys.developer, "sts"), "Origin": "http://localhost:3000"}, form=WHO)

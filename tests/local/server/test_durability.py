@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from bench._kill_run import kill_run
 from workmail_local.mail.mailboxes import INBOX, Mailboxes
-from workmail_local.server.daemon import Daemon, DaemonError
+from workmail_local.server.daemon import Daemon, DaemonError, NotRunningError
 
 if TYPE_CHECKING:
     from workmail_local.testing.workmail_local import WorkMailLocal
@@ -78,3 +80,16 @@ def test_a_state_folder_that_others_may_have_made_is_refused(tmp_path: Path) -> 
         Daemon.start(tmp_path / "link")
     with pytest.raises(DaemonError, match=refused):
         Daemon.find(tmp_path / "link")
+
+
+def test_the_port_of_one_that_has_ended_gets_no_token(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    with socket.create_server(("127.0.0.1", 0)) as theirs:
+        ready = {"pid": ended.pid, "api": f"http://127.0.0.1:{theirs.getsockname()[1]}", "token": "secret"}
+        (tmp_path / "daemon.json").write_text(json.dumps(ready))
+        with pytest.raises(NotRunningError):
+            Daemon.find(tmp_path)
+        theirs.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            theirs.accept()
