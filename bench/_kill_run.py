@@ -58,9 +58,9 @@ def kill_run(state: Path, *, messages: int, kills: int, seed: int) -> KillResult
     HandlerFolder(name="rule", folder=handler, rule_timeout_minutes=240).save(state)
     # One AWS endpoint for all runs: it takes longer to start than everything that is measured here.
     aws = AwsEndpoint.start(region="us-east-1")
-    options = ["--time-scale", "3600", "--aws-endpoint", aws.url]
+    options, secret = ["--time-scale", "3600", "--aws-endpoint", aws.url], aws.keys.secret
     try:
-        daemon, _ = Daemon.start(state, options)
+        daemon, _ = Daemon.start(state, options, secret=secret)
         senders = [_Sender(daemon.ready["smtp"], range(part, messages, SENDERS)) for part in range(SENDERS)]
         for sender in senders:
             sender.start()
@@ -71,7 +71,7 @@ def kill_run(state: Path, *, messages: int, kills: int, seed: int) -> KillResult
             os.kill(daemon.pid, signal.SIGKILL)
             if daemon.child is not None:
                 daemon.child.wait()
-            daemon, _ = Daemon.start(state, options)
+            daemon, _ = Daemon.start(state, options, secret=secret)
         for sender in senders:
             sender.join()
         daemon.client.wait(timeout_s=120)

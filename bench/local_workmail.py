@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from bench._kill_run import kill_run
 from bench._measure import Measure
-from workmail_local.aws.server import AwsEndpoint
+from workmail_local.access_keys import AccessKeys
+from workmail_local.aws.server import DEFAULT_ACCOUNT, AwsEndpoint
 from workmail_local.functions import FunctionHost, FunctionSpec
 from workmail_local.handler_folder import HandlerFolder
 from workmail_local.server.daemon import Daemon
@@ -25,6 +26,7 @@ IN_FLIGHT = 1000
 KILLED_MESSAGES = 1000
 KILLS = 50
 ALLOWED_START_S = 3.0
+_SECRET = AccessKeys.random().secret
 
 _HANDLERS = {
     "app.py": """
@@ -89,7 +91,7 @@ def _throughput(state: Path, handler: Path) -> list[Measure]:
     measures = []
     for module, does in (("app", "only answers"), ("reads", "reads the content with boto3")):
         HandlerFolder(name="rule", folder=handler, handler=f"{module}.handler").save(state / module)
-        daemon, _ = Daemon.start(state / module)
+        daemon, _ = Daemon.start(state / module, secret=_SECRET)
         try:
             for at_a_time in (1, 8):
                 message, bare = asyncio.run(_side_by_side(daemon, handler, module, at_a_time))
@@ -119,7 +121,7 @@ async def _side_by_side(daemon: Daemon, handler: Path, module: str, at_a_time: i
     """Return the cost of a message, over SMTP to its outcome, and of a bare invocation; the best of three."""
     spec = FunctionSpec(
         name="bare",
-        arn="arn:aws:lambda:us-east-1:1:function:bare",
+        arn=HandlerFolder(name="rule", folder=handler).function_arn(region="us-east-1", account=DEFAULT_ACCOUNT),
         runtime="python3.11",
         handler=f"{module}.handler",
         code=handler,
@@ -130,7 +132,7 @@ async def _side_by_side(daemon: Daemon, handler: Path, module: str, at_a_time: i
     client = daemon.client
     known = client.send(_CONTENT % b"x", direction="inbound", mail_from="a@b.test", recipients=["bob@example.com"])
     event = _EVENT % known.encode()
-    async with FunctionHost(work=daemon.state / "bare", endpoints=endpoints) as host:
+    async with FunctionHost(work=daemon.state / "bare", endpoints=endpoints, keys=AccessKeys(_SECRET)) as host:
 
         async def invoke() -> None:
             await host.invoke(spec, event, wait_s=15)

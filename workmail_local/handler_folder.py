@@ -104,7 +104,7 @@ class HandlerFolder:
     def save(self, state: Path) -> None:
         """Write it to the state folder, where the local WorkMail reads it."""
         target = state / HANDLERS / f"{self.name}.json"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fields = asdict(self) | {"folder": str(self.folder.resolve())}
         write_whole_file(target, json.dumps(fields, indent=2).encode())
 

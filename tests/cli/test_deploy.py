@@ -52,7 +52,8 @@ class Api(BaseHTTPRequestHandler):
 def daemon(aws: LocalAws) -> Iterator[Daemon]:
     with Daemon(("127.0.0.1", 0), Api) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        ready = {"aws_endpoint": aws.url, "region": "us-east-1", "pid": os.getpid()}
+        ready = {"aws_endpoint": aws.url, "region": "us-east-1", "pid": os.getpid(), "token": "token"}
+        ready["aws_access_key_id"] = aws.keys.developer
         ready["api"] = f"http://127.0.0.1:{server.server_port}"
         (aws.state / "daemon.json").write_text(json.dumps(ready))
         yield server
@@ -121,6 +122,7 @@ def test_deploy_update_no_change_failure_diff_destroy(aws: LocalAws, daemon: Dae
     assert unqualified.max_retries == 1
 
     assembly = aws.state / "cdk.out"
+    assert [path for path in (assembly, *assembly.rglob("*")) if path.stat().st_mode & 0o077] == []
     same = run(aws, "deploy", "--all", "--app", str(assembly))
     assert same.returncode == 0, same.stderr
     assert "(no changes)" in same.stderr

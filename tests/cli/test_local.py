@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,7 +116,19 @@ def test_up_again_says_where_it_runs(workmail_local: WorkMailLocal, run: Run) ->
     again = json.loads(run("up", "--json").stdout)
     assert (again["started"], again["pid"]) == (False, workmail_local.daemon.pid)
     assert "It is already running" in run("up").stdout
-    assert "SMTP inbound" in run("status").stdout
+    token = workmail_local.daemon.ready["token"]
+    status = run("status").stdout
+    assert "SMTP inbound" in status
+    assert f"{workmail_local.daemon.ready['api']}/v1/status?token={token}" in status
+    assert json.loads(run("status", "--json").stdout)["token"] == token
+
+
+def test_env_lets_the_aws_cli_and_boto3_in(workmail_local: WorkMailLocal, run: Run) -> None:
+    script = f'{run("env").stdout}\nexec {sys.executable} -c "$0"'
+    code = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+    shell = {"PATH": os.environ["PATH"], "AWS_PROFILE": "no-such-profile", "AWS_SESSION_TOKEN": "real"}
+    said = subprocess.run(["sh", "-c", script, code], env=shell, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == workmail_local.daemon.ready["account"]
 
 
 def test_a_taken_port_and_a_state_that_is_no_folder_are_reported_in_a_line(tmp_path: Path) -> None:

@@ -167,12 +167,14 @@ def test_the_start_of_the_local_aws_is_not_the_handlers_time(
     folder = folder_of(
         tmp_path,
         """
-        import os, pathlib, time, urllib.request
+        import os, pathlib, time
+        import boto3
+        s3 = boto3.client("s3")
         def handler(event, context):
             invocations = pathlib.Path(os.environ["FOLDER"])
             (invocations / context.aws_request_id).write_text(event["invocationId"])
             if len(list(invocations.iterdir())) == 1:
-                urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"] + "/some-bucket?list-type=2").read()
+                s3.list_objects_v2(Bucket="some-bucket")
                 time.sleep(60)
             return {"actions": []}
         """,

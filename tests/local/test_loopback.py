@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
 
 import pytest
 
-from workmail_local.loopback import NotLoopbackError, is_loopback, local_environment, require_loopback
+from workmail_local.loopback import (
+    NotLoopbackError,
+    belongs_to_another_user,
+    is_local_request,
+    is_loopback,
+    local_environment,
+    require_loopback,
+)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "::1"])
@@ -17,6 +26,26 @@ def test_loopback_hosts(host: str) -> None:
 @pytest.mark.parametrize("host", [None, "", "::", "192.168.1.2", "localhost.example.com", "127.0.0.1.nip.io"])
 def test_every_other_host_may_lead_anywhere(host: str | None) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("origin", [None, "http://localhost:3000", "http://127.0.0.1", "http://[::1]:80"])
+@pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1:1", "[::1]:1", "localhost", "bucket.localhost:1"])
+def test_what_is_local_request(host: str, origin: str | None) -> None:
+    assert is_local_request(host, origin)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        *(
+            (host, None)
+            for host in ("", "evil.example", "localhost.evil.example", "[::1", "evillocalhost", "192.0.2.1")
+        ),
+        *(("localhost:1", page) for page in ("https://evil.example", "null", "", "http://[::1", "localhost")),
+    ],
+)
+def test_what_another_site_may_have_asked(host: str, origin: str | None) -> None:
+    assert not is_local_request(host, origin)
 
 
 @pytest.mark.parametrize("url", ["http://localhost:4566", "http://127.0.0.1:1", "http://127.8.8.8:1", "http://[::1]:1"])
@@ -57,18 +86,43 @@ def test_nothing_of_the_shells_account_is_left() -> None:
         "CDK_DEFAULT_REGION": "ap-south-1",
         "NO_PROXY": "internal",
     }
-    found = local_environment(shell, endpoint="http://localhost:4566", region="eu-west-1")
+    endpoint = "http://localhost:4566"
+    found = local_environment(shell, endpoint=endpoint, access_key_id="AKIALOCAL", region="eu-west-1")
     assert found == {
         "PATH": "/bin",
         "HOME": "/home/ann",
-        "AWS_ACCESS_KEY_ID": "AKIALOCALWORKMAIL000",
+        "AWS_ACCESS_KEY_ID": "AKIALOCAL",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ENDPOINT_URL": "http://localhost:4566",
+        "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": "eu-west-1",
         "NO_PROXY": "internal,localhost,127.0.0.1",
         "no_proxy": "internal,localhost,127.0.0.1",
     }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose a connection is")
+def test_whose_a_connection_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        ends = accepted.getpeername(), accepted.getsockname()
+        assert not belongs_to_another_user(*ends)
+        monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+        assert belongs_to_another_user(*ends)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose a connection is")
+def test_an_end_that_hides_among_the_sockets_of_ipv6_belongs_to_another_user() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.socket(socket.AF_INET6) as hidden,
+    ):
+        hidden.connect(("::ffff:127.0.0.1", listener.getsockname()[1]))
+        with listener.accept()[0] as accepted:
+            assert belongs_to_another_user(accepted.getpeername(), accepted.getsockname())

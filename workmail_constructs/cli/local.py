@@ -113,9 +113,17 @@ def status(*, state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
     daemon = Daemon.find(state)
     found = daemon.client.get("/v1/status")
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(daemon.ready | found, indent=2))
         return
     typer.echo(status_lines(daemon, found))
+
+
+@app.command()
+def env(*, state: State = DEFAULT_STATE) -> None:
+    """Print the variables that let the AWS CLI and boto3 use the local AWS: `eval "$(workmail-flow local env)"`."""
+    for name, value in Daemon.find(state).aws_environment.items():
+        typer.echo(f"export {name}={value}")
+    typer.echo("unset AWS_PROFILE AWS_DEFAULT_PROFILE")
 
 
 @app.command()

@@ -37,7 +37,7 @@ def endpoints(daemon: Daemon, heading: str) -> str:
             f"{heading} Process {ready['pid']}, state in {daemon.state}",
             f"SMTP inbound    {ready['smtp']}",
             f"submission      {ready['submission']}, {login} (outbound)",
-            f"HTTP API        {ready['api']}/v1",
+            f"HTTP API        {ready['api']}/v1/status?token={ready['token']}",
             f"AWS endpoint    {ready['aws_endpoint']} ({ready['region']}, account {ready['account']})",
         ]
     )

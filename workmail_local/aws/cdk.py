@@ -13,7 +13,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from workmail_local.loopback import DUMMY_ACCESS_KEY_ID, DUMMY_SECRET_ACCESS_KEY, local_environment
+from workmail_local.access_keys import SECRET_ACCESS_KEY
+from workmail_local.loopback import local_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,13 +84,22 @@ class SynthesizedStack:
     dependencies: tuple[str, ...]
 
 
-def run_cdk(app: CdkApp, arguments: Sequence[str], *, endpoint: str, region: str, output: IO[str] = sys.stderr) -> int:
+def run_cdk(
+    app: CdkApp,
+    arguments: Sequence[str],
+    *,
+    endpoint: str,
+    access_key_id: str,
+    region: str,
+    output: IO[str] = sys.stderr,
+) -> int:
     """Run the CDK CLI and return its exit status; everything it prints goes straight to `output`.
 
     Args:
         app: The app.
         arguments: The CLI's command and its options.
         endpoint: The local AWS, `http://localhost:PORT`.
+        access_key_id: The developer's key there.
         region: Region of environment-agnostic stacks.
         output: A file of the operating system.
 
@@ -99,8 +109,10 @@ def run_cdk(app: CdkApp, arguments: Sequence[str], *, endpoint: str, region: str
     """
     with tempfile.TemporaryDirectory(prefix="workmail-flow-") as folder:
         config = Path(folder) / "config"
-        config.write_text(_dummy_profiles(app.folder))
-        environment = local_environment(endpoint=endpoint, region=region, config_file=str(config))
+        config.write_text(_profiles(app.folder, access_key_id))
+        environment = local_environment(
+            endpoint=endpoint, access_key_id=access_key_id, region=region, config_file=str(config)
+        )
         environment |= {
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             # Warnings about future versions of Node.js do not belong into every local deployment.
@@ -203,10 +215,10 @@ def _path_of_app(folder: Path, environment: dict[str, str]) -> str:
     return os.pathsep.join([str(own if own.is_dir() else Path(sys.executable).parent), path])
 
 
-def _dummy_profiles(folder: Path) -> str:
+def _profiles(folder: Path, access_key_id: str) -> str:
     # The CLI fails if a cdk.json names a profile that does not exist.
     settings = folder / "cdk.json"
     profile = json.loads(settings.read_text()).get("profile") if settings.is_file() else None
-    keys = f"aws_access_key_id = {DUMMY_ACCESS_KEY_ID}\naws_secret_access_key = {DUMMY_SECRET_ACCESS_KEY}\n"
+    keys = f"aws_access_key_id = {access_key_id}\naws_secret_access_key = {SECRET_ACCESS_KEY}\n"
     sections = ["[default]"] if profile is None else ["[default]", f"[{profile}]", f"[profile {profile}]"]
     return "".join(f"{section}\n{keys}" for section in sections)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape
 
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -14,18 +12,21 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 from werkzeug.serving import make_server
-from werkzeug.wrappers import Response
 
 from workmail_local.aws import moto_patches
 from workmail_local.aws.bootstrap import bootstrap
 from workmail_local.aws.cloudformation.local_stack import LocalStack
 from workmail_local.aws.function_access import FunctionAccess
 from workmail_local.aws.function_identities import FunctionIdentities
+from workmail_local.aws.refusal import refusal
+from workmail_local.aws.request_guard import RequestGuard
 from workmail_local.aws.saved_deployments import SavedDeployments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from workmail_local.access_keys import AccessKeys
 
 
 class Endpoint:
@@ -35,8 +36,8 @@ class Endpoint:
         failures: Saved deployments that could not be deployed again, and why.
     """
 
-    def __init__(self, *, state: Path | None, region: str, account: str) -> None:
-        identities = FunctionIdentities(account)
+    def __init__(self, *, state: Path | None, region: str, account: str, keys: AccessKeys) -> None:
+        identities = FunctionIdentities(account, keys)
         saved = SavedDeployments(state, identities)
         moto_patches.apply(account_of_key=identities.account_of_key)
         LocalStack.listener = saved
@@ -44,13 +45,9 @@ class Endpoint:
         self.failures = saved.replay()
         # One line per request would bury what matters in the log.
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server = make_server(
-            "127.0.0.1",
-            0,
-            FunctionAccess(_UnknownOperations(DomainDispatcherApplication(create_backend_app)), identities),
-            threaded=True,
-            request_handler=MotoRequestHandler,
-        )
+        moto = _UnknownOperations(DomainDispatcherApplication(create_backend_app))
+        guarded = RequestGuard(FunctionAccess(moto, identities), keys=keys, identities=identities)
+        self._server = make_server("127.0.0.1", 0, guarded, threaded=True, request_handler=MotoRequestHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     @property
@@ -77,9 +74,5 @@ class _UnknownOperations:
             return self._application(environ, start_response)
         except NotImplementedError as error:
             message = f"The local AWS (moto) cannot do this: {error}"
-        if "HTTP_X_AMZ_TARGET" in environ:
-            body, content_type = json.dumps({"__type": "UnknownOperationException", "message": message}), "json"
-        else:
-            error_xml = f"<Error><Code>InvalidAction</Code><Message>{escape(message)}</Message></Error>"
-            body, content_type = f"<ErrorResponse>{error_xml}</ErrorResponse>", "xml"
-        return Response(body, status=400, content_type=f"application/{content_type}")(environ, start_response)
+        refused = refusal(environ, message, json_code="UnknownOperationException", xml_code="InvalidAction", status=400)
+        return refused(environ, start_response)

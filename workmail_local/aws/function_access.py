@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
-from xml.sax.saxutils import escape
 
-from werkzeug.wrappers import Response
-
+from workmail_local.aws.refusal import refusal
+from workmail_local.aws.request_guard import credential_of
 from workmail_local.iam.evaluate import Access, evaluate
 from workmail_local.iam.questions import identity_context
 
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
     from workmail_local.aws.function_identities import FunctionIdentities, FunctionIdentity
 
-_CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/[^/]+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _ELEMENTS_ABOUT_ACTIONS = ("Sid", "Effect", "Action", "NotAction")
 _NEEDS_NO_PERMISSION = frozenset({"sts:GetCallerIdentity"})
 # What a request on an object needs. Requests on a sub-resource (`?tagging`, `?acl`…) pass.
@@ -47,7 +44,7 @@ class _Request:
 
 
 class FunctionAccess:
-    """WSGI middleware that refuses what the role of the calling function does not allow.
+    """WSGI middleware, behind the `RequestGuard`, that refuses what the role of the calling function does not allow.
 
     Only requests of deployed functions are checked: those of the CDK CLI, of tests and of a person pass. Action and
     resource decide on S3 objects and listings, DynamoDB tables, queues and topics; the action alone decides on other
@@ -60,19 +57,21 @@ class FunctionAccess:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Pass the request on, or refuse it as AWS would."""
-        signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-        identity = None if signed is None else self._identities.of_key(signed["key"])
-        if signed is None or identity is None:
+        credential = credential_of(environ)
+        identity = self._identities.of_key(credential.key_id)
+        if identity is None:
             return self._application(environ, start_response)
-        wanted = _wanted(environ, signed["service"], signed["region"], identity.account)
+        wanted = _wanted(environ, credential.service, credential.region, identity.account)
         if wanted is None or wanted.action in _NEEDS_NO_PERMISSION:
             return self._application(environ, start_response)
-        access = self._decide(wanted, identity, signed["region"])
+        access = self._decide(wanted, identity, credential.region)
         if access.allowed:
             return self._application(environ, start_response)
         on = "" if wanted.resource is None else f" on resource: {wanted.resource}"
         message = f"User: {identity.role_arn} is not authorized to perform: {wanted.action}{on}: {access.reason}"
-        return _refusal(environ, signed["service"], message)(environ, start_response)
+        status = 400 if "HTTP_X_AMZ_TARGET" in environ else 403
+        denied = refusal(environ, message, json_code="AccessDeniedException", xml_code="AccessDenied", status=status)
+        return denied(environ, start_response)
 
     def _decide(self, wanted: _Request, identity: FunctionIdentity, region: str) -> Access:
         statements = self._identities.role_statements(identity.role_arn)
@@ -156,12 +155,3 @@ def _body(environ: dict[str, Any]) -> bytes:
     body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     return body
-
-
-def _refusal(environ: dict[str, Any], service: str, message: str) -> Response:
-    if "HTTP_X_AMZ_TARGET" in environ:
-        content = json.dumps({"__type": "AccessDeniedException", "message": message})
-        return Response(content, status=400, content_type="application/x-amz-json-1.0")
-    error = f"<Error><Code>AccessDenied</Code><Message>{escape(message)}</Message></Error>"
-    content = error if service == "s3" else f"<ErrorResponse>{error}</ErrorResponse>"
-    return Response(content, status=403, content_type="application/xml")

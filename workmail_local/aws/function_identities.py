@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from moto.iam.models import iam_backends
 
-from workmail_local.functions.credentials import access_key_id
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from workmail_local.access_keys import AccessKeys
     from workmail_local.deployment import Statement
 
 
@@ -27,11 +26,13 @@ class FunctionIdentities:
     """Functions by the access key that the local WorkMail gives them.
 
     Args:
-        account: Of requests signed with any other key that is not an assumed role's.
+        account: Of requests signed with any other key that moto did not give out.
+        keys: The functions' access keys.
     """
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: str, keys: AccessKeys) -> None:
         self._default_account = account
+        self._keys = keys
         self._by_key: dict[str, FunctionIdentity] = {}
         self._snapshots: dict[tuple[str, str, str], Mapping[str, Any]] = {}
 
@@ -40,7 +41,7 @@ class FunctionIdentities:
         self._snapshots[snapshot["account"], snapshot["region"], snapshot["stack"]] = snapshot
         for function in snapshot["functions"]:
             identity = FunctionIdentity(snapshot["account"], function["role_arn"])
-            self._by_key[access_key_id(function["arn"])] = identity
+            self._by_key[self._keys.of_function(function["arn"])] = identity
 
     def drop(self, account: str, region: str, stack: str) -> None:
         """Forget the policies of a stack that is gone."""
@@ -63,10 +64,14 @@ class FunctionIdentities:
         identity = self._by_key.get(access_key)
         if identity is not None:
             return identity.account
-        for account, backends in list(iam_backends.items()):
-            if access_key in backends["aws"].access_keys:
-                return account
-        return self._default_account
+        return self.account_that_issued(access_key) or self._default_account
+
+    def account_that_issued(self, access_key: str) -> str | None:
+        """The account whose IAM or STS in moto gave this key out, to a user or to who assumed a role."""
+        issuers = (
+            account for account, backends in list(iam_backends.items()) if access_key in backends["aws"].access_keys
+        )
+        return next(issuers, None)
 
     def _statements(self, kind: str, name: str) -> tuple[Statement, ...]:
         snapshots = list(self._snapshots.values())

@@ -5,12 +5,15 @@ For each patch, a test in `tests/local/aws/test_moto_canaries.py` runs moto with
 
 from __future__ import annotations
 
+import secrets
+from base64 import b32encode
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from moto.cloudformation import parsing
 from moto.cloudformation.models import cloudformation_backends
 from moto.iam import models as iam
+from moto.moto_server import werkzeug_app
 from moto.sts.models import STSBackend
 
 from workmail_local.aws.bootstrap import bootstrap_for_role
@@ -31,6 +34,8 @@ def apply(*, account_of_key: Callable[[str], str]) -> None:
     _use_local_cloudformation()
     _use_resolver()
     _bootstrap_on_demand()
+    _give_out_unguessable_keys()
+    _disable_cors()
 
 
 def _use_accounts_of(account_of_key: Callable[[str], str]) -> None:
@@ -69,3 +74,17 @@ def _bootstrap_on_demand() -> None:
         return assume_role(self, *args, **kwargs)
 
     STSBackend.assume_role = assume_bootstrapped_role  # type: ignore[method-assign]
+
+
+def _give_out_unguessable_keys() -> None:
+    """The ids of moto's access keys differ in 39 bits, and come from a generator that other answers give away."""
+
+    def unguessable(account_id: str, prefix: str, total_length: int = 20) -> str:
+        return prefix + b32encode(secrets.token_bytes(total_length)).decode()[: total_length - len(prefix)]
+
+    iam.generate_access_key_id_from_account_id = unguessable  # type: ignore[attr-defined]
+
+
+def _disable_cors() -> None:
+    """The servers of moto let every page of every site read their answers (CORS)."""
+    werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from workmail_local.loopback import unsigned_authorization
-
 if TYPE_CHECKING:
+    from workmail_local.access_keys import AccessKeys
     from workmail_local.records import Attempt
 
 
@@ -47,8 +46,9 @@ def failure_record(
 class Destinations:
     """Sends records to queues and topics of the loopback AWS endpoint."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, keys: AccessKeys) -> None:
         self._endpoint = endpoint.rstrip("/")
+        self._keys = keys
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, arn: str, record: dict[str, Any]) -> str | None:
@@ -73,7 +73,7 @@ class Destinations:
     async def _call(self, service: str, region: str, account: str, form: dict[str, str]) -> str | None:
         if self._session is None:
             self._session = aiohttp.ClientSession(trust_env=False)
-        headers = unsigned_authorization(service, region=region, account=account)
+        headers = self._keys.authorization(service, region=region, account=account)
         try:
             async with self._session.post(f"{self._endpoint}/", data=form, headers=headers) as response:
                 if response.status == 200:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Self
 
+from workmail_local.access_keys import AccessKeys
 from workmail_local.functions.invocation import Invocation, InvocationOutcome
 from workmail_local.functions.orphan_guard import OrphanGuard
 from workmail_local.functions.prepared_function import PreparedFunction, prepare
@@ -37,13 +38,22 @@ class FunctionHost:
     Args:
         work: Folder for unpacked code. It may be kept and shared, as everything in it is named by its content.
         endpoints: Variables that direct the functions' SDK calls here: `AWS_ENDPOINT_URL` and those like it.
+        keys: Holds each function's access key; by default new keys, which no endpoint knows.
         max_concurrency: Invocations at a time; more have to wait. One that timed out for its caller does not count.
     """
 
-    def __init__(self, *, work: Path, endpoints: Mapping[str, str], max_concurrency: int = 8) -> None:
+    def __init__(
+        self,
+        *,
+        work: Path,
+        endpoints: Mapping[str, str],
+        keys: AccessKeys | None = None,
+        max_concurrency: int = 8,
+    ) -> None:
         self._work = work.absolute()
         # boto3 puts a bucket's name in front of a host name, but not of an address; bucket.localhost has no address.
         self._endpoints = {name: url.replace("//localhost:", "//127.0.0.1:") for name, url in endpoints.items()}
+        self._keys = keys or AccessKeys.random()
         self._max_concurrency = max_concurrency
         self._slots = asyncio.Semaphore(max_concurrency)
         self._pools: dict[str, _Pool] = {}
@@ -108,7 +118,7 @@ class FunctionHost:
             return pool
         if pool is not None:
             self._retire(pool)
-        preparing = asyncio.to_thread(prepare, spec, work=self._work, endpoints=self._endpoints)
+        preparing = asyncio.to_thread(prepare, spec, work=self._work, endpoints=self._endpoints, keys=self._keys)
         pool = self._pools[spec.arn] = _Pool(spec, asyncio.get_running_loop().create_task(preparing))
         return pool
 

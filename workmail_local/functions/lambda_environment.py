@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from workmail_local.functions.credentials import SECRET_ACCESS_KEY, SESSION_TOKEN, access_key_id
+from workmail_local.access_keys import SECRET_ACCESS_KEY, SESSION_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ def lambda_environment(
     spec: FunctionSpec,
     *,
     endpoints: Mapping[str, str],
+    access_key_id: str,
     task_root: Path,
     python_path: Sequence[Path],
     layers: Path | None,
@@ -29,6 +30,7 @@ def lambda_environment(
     Args:
         spec: The function.
         endpoints: `AWS_ENDPOINT_URL` and the variables like it.
+        access_key_id: The function's own key.
         task_root: The unpacked code.
         python_path: The folders that the process imports from, in order.
         layers: The folder that stands for `/opt`; None without layers.
@@ -56,7 +58,7 @@ def lambda_environment(
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{spec.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": "local",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-        "AWS_ACCESS_KEY_ID": access_key_id(spec.arn),
+        "AWS_ACCESS_KEY_ID": access_key_id,
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "AWS_SESSION_TOKEN": SESSION_TOKEN,
         # Keep the SDK from other configuration, credentials and endpoints.

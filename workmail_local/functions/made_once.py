@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workmail_local.private_folder import narrow
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
 def made_once(folder: Path, fill: Callable[[Path], None]) -> Path:
     """Return the folder, filled by `fill` if it does not exist.
 
-    It appears complete or not at all. If two processes make it at the same time, the first one's stays.
+    It appears complete or not at all, and only its owner may read it. If two processes make it at the same time, the
+    first one's stays.
     """
     if folder.exists():
         return folder
@@ -23,6 +26,7 @@ def made_once(folder: Path, fill: Callable[[Path], None]) -> Path:
     making = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
         fill(making)
+        narrow(making)
         os.rename(making, folder)
     except BaseException as error:
         shutil.rmtree(making)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from workmail_local.access_keys import AccessKeys
     from workmail_local.functions.function_spec import FunctionSpec
     from workmail_local.functions.interpreters import Interpreter
 
@@ -42,7 +43,7 @@ class PreparedFunction:
     notes: tuple[str, ...]
 
 
-def prepare(spec: FunctionSpec, *, work: Path, endpoints: Mapping[str, str]) -> PreparedFunction:
+def prepare(spec: FunctionSpec, *, work: Path, endpoints: Mapping[str, str], keys: AccessKeys) -> PreparedFunction:
     """Unpack the code and its layers, and choose the interpreter. Blocks: call it in a thread.
 
     Raises:
@@ -73,6 +74,7 @@ def prepare(spec: FunctionSpec, *, work: Path, endpoints: Mapping[str, str]) -> 
         environment=lambda_environment(
             spec,
             endpoints=endpoints,
+            access_key_id=keys.of_function(spec.arn),
             task_root=task_root,
             python_path=[task_root, *from_layers, runtime],
             layers=layers,

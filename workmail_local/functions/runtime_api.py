@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Protocol
 
+from workmail_local.loopback import belongs_to_another_user
+
 MAX_RESPONSE_BYTES: Final = 6_291_556
 """The largest reply Lambda takes, slightly more than 6 MB (Lambda quotas, invocation payload)."""
 
@@ -58,8 +60,14 @@ class RuntimeApi(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where to write."""
+        """Remember where to write; end the connection of another user of this machine, whom a token could not stop.
+
+        The address of the Runtime API is a host and a port, so the runtime client could not send one.
+        """
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server passes one
+        if belongs_to_another_user(transport.get_extra_info("peername"), transport.get_extra_info("sockname")):
+            transport.abort()
+            return
         self._transport = transport
 
     def send_event(self, event: bytes, *, request_id: str, deadline_ms: int, trace_id: str) -> None:

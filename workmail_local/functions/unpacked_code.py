@@ -125,7 +125,8 @@ def install(arguments: Sequence[str], *, target: Path, cwd: Path, wanted: str) -
     if uv is None:
         raise CodeError(f"{wanted}: uv, which installs it, was not found: pip install 'workmail-constructs[local]'")
     command = [uv, "pip", "install", "--quiet", "--target", str(target.absolute()), *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    # uv links files into its cache, which deployments to AWS use too: there, others must be able to read them.
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, umask=0o022)
     if result.returncode:
         raise CodeError(f"{wanted}: uv could not install it:\n{result.stderr.strip()}")
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from workmail_flow.arns import GET_CONTENT, READ_UPDATED, message_arn, workmail_principal
 from workmail_local.faults import GET_FAULTS, PUT_FAULTS, FaultKind, FaultPlan
-from workmail_local.functions.credentials import access_key_id
 from workmail_local.iam.questions import may_role, may_workmail_read_object
 from workmail_local.message_flow.service import MessageFlowError, access_denied, invalid_location, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from workmail_local.access_keys import AccessKeys
     from workmail_local.deployed import Deployed, Organization
     from workmail_local.deployment import DeployedFunction
     from workmail_local.message_flow.service import MessageFlowCall, ObjectLocation
@@ -24,14 +24,21 @@ class ContentPermissions:
     """Answers the message flow service's questions from what is deployed.
 
     Args:
+        keys: The access keys of the developer and of the functions.
         deployed: Returns what is deployed now.
         faults: The faults to inject.
         rule_of: Returns the name of the rule that decides for a message id.
     """
 
     def __init__(
-        self, *, deployed: Callable[[], Deployed], faults: FaultPlan, rule_of: Callable[[str], str | None]
+        self,
+        *,
+        keys: AccessKeys,
+        deployed: Callable[[], Deployed],
+        faults: FaultPlan,
+        rule_of: Callable[[str], str | None],
     ) -> None:
+        self._keys = keys
         self._deployed = deployed
         self._faults = faults
         self._rule_of = rule_of
@@ -51,9 +58,11 @@ class ContentPermissions:
                 raise _INJECTED[fault.fault]
         deployed = self._deployed()
         organization = deployed.organizations.get(message.organization_id)
-        function = _caller(deployed, call.access_key_id)
-        if organization is None or function is None:
-            return  # a person's call, not a deployed function's
+        if organization is None or call.access_key_id == self._keys.developer:
+            return
+        function = self._caller(deployed, call.access_key_id)
+        if function is None:
+            raise access_denied("The function that calls is not deployed")
         access = may_role(
             deployed.role_policies,
             role_arn=function.role_arn,
@@ -85,6 +94,10 @@ class ContentPermissions:
         refused = f"the policy of bucket {location.bucket} does not let WorkMail read: {access.reason}"
         return f"{refused}; {_wanted(organization)}"
 
+    def _caller(self, deployed: Deployed, key_id: str) -> DeployedFunction | None:
+        of_function = self._keys.of_function
+        return next((function for arn, function in deployed.functions.items() if of_function(arn) == key_id), None)
+
 
 def _wanted(organization: Organization) -> str:
     region, account = organization.region, organization.account
@@ -93,12 +106,6 @@ def _wanted(organization: Organization) -> str:
         f"it must allow {workmail_principal(region)} {' and '.join(READ_UPDATED)} on its objects, with "
         f"aws:SourceAccount {account}, aws:SecureTransport true and aws:SourceArn like {messages} (C5)"
     )
-
-
-def _caller(deployed: Deployed, key_id: str | None) -> DeployedFunction | None:
-    if key_id is None:
-        return None
-    return next((function for arn, function in deployed.functions.items() if access_key_id(arn) == key_id), None)
 
 
 _INJECTED = {

@@ -18,15 +18,15 @@ from aiohttp import web
 
 from workmail_flow import limits
 from workmail_flow.arns import GET_CONTENT, PUT_CONTENT
-from workmail_local.loopback import unsigned_authorization
+from workmail_local.credential import Credential
 from workmail_local.message_flow.check_update import check_update
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from workmail_local.access_keys import AccessKeys
     from workmail_local.records import MessageInTransit
 
-_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
 _MESSAGE_ID = re.compile(limits.MESSAGE_ID_PATTERN)
 _OBJECT_KEY = re.compile(limits.OBJECT_KEY_PATTERN)
 _BUCKET_NAME = re.compile(limits.BUCKET_NAME_PATTERN)
@@ -47,7 +47,7 @@ class MessageFlowCall:
 
     action: str
     message: MessageInTransit
-    access_key_id: str | None
+    access_key_id: str
     """The one in the request's SigV4 credential; it identifies the calling function."""
 
 
@@ -89,12 +89,12 @@ class ObjectReader(Protocol):
 
 
 class S3Objects:
-    """Objects in the S3 of the loopback AWS endpoint, read with made-up credentials."""
+    """Objects in the S3 of the loopback AWS endpoint."""
 
-    def __init__(self, endpoint: str, *, region: str) -> None:
+    def __init__(self, endpoint: str, *, region: str, keys: AccessKeys) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._region = region
-        self._headers = unsigned_authorization("s3", region=region)
+        self._headers = keys.authorization("s3", region=region)
         self._session: aiohttp.ClientSession | None = None
 
     async def make_bucket(self, name: str) -> None:
@@ -138,6 +138,7 @@ class MessageFlowService:
     Args:
         store: Holds the messages.
         objects: Reads updated contents.
+        keys: Only callers that sign with one of these are answered.
         admit: Called first for each operation on a message that exists, for permissions and injected faults; it may
             wait, or raise a MessageFlowError.
         check_put: Returns why WorkMail may not read the object (C5), as the hint of an InvalidContentLocation, or None.
@@ -149,12 +150,14 @@ class MessageFlowService:
         store: ContentStore,
         *,
         objects: ObjectReader,
+        keys: AccessKeys,
         admit: Callable[[MessageFlowCall], Awaitable[None]] | None = None,
         check_put: Callable[[MessageInTransit, ObjectLocation], str | None] | None = None,
         on_put: Callable[[MessageInTransit, tuple[str, ...]], None] | None = None,
     ) -> None:
         self._store = store
         self._objects = objects
+        self._keys = keys
         self._admit = admit
         self._check_put = check_put
         self._on_put = on_put
@@ -196,9 +199,12 @@ class MessageFlowService:
         return web.json_response({})
 
     async def _admitted(self, request: web.Request, action: str) -> MessageInTransit:
+        credential = Credential.of_request(request.headers.get("Authorization"))
+        if credential is None or not self._keys.issued(credential.key_id):
+            raise MessageFlowError("UnrecognizedClientException", "The access key is not one of this run", status=403)
         message = await self._find(request)
         if self._admit is not None:
-            await self._admit(MessageFlowCall(action, message, _access_key_id(request)))
+            await self._admit(MessageFlowCall(action, message, credential.key_id))
         return message
 
     async def _find(self, request: web.Request) -> MessageInTransit:
@@ -248,11 +254,6 @@ def invalid_location(hint: str) -> MessageFlowError:
 def access_denied(message: str) -> MessageFlowError:
     """Return the error for a caller whose role does not allow the call."""
     return MessageFlowError("AccessDeniedException", message, status=403)
-
-
-def _access_key_id(request: web.Request) -> str | None:
-    found = _CREDENTIAL.search(request.headers.get("Authorization", ""))
-    return found.group(1) if found else None
 
 
 def _location(body: bytes) -> ObjectLocation:

@@ -6,6 +6,7 @@ docs/local.md lists the requests for users.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import logging
 import shutil
@@ -14,7 +15,6 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -23,7 +23,7 @@ from workmail_flow.rule_problems import RuleError
 from workmail_flow.vocabulary import FlowDirection
 from workmail_local.email_flow.engine import RefusedError, Submission
 from workmail_local.faults import Fault, FaultPlanError, read_fault_plan
-from workmail_local.loopback import is_loopback
+from workmail_local.loopback import is_local_request
 from workmail_local.mail.message_diff import diff_messages
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ _log = logging.getLogger(__name__)
 
 _MAX_LIST = 1000
 _KEEP_ALIVE_S = 15.0
+_SECRETS = frozenset({"submission_password", "token", "aws_access_key_id"})
+"""What of `daemon.json` an answer does not repeat."""
 
 
 class ApiError(Exception):
@@ -75,7 +77,7 @@ class Api:
     def application(self) -> web.Application:
         """Return the API as an aiohttp application."""
         # A message larger than WorkMail accepts must reach the engine, whose answer names the limit (F16).
-        app = web.Application(client_max_size=limits.MAX_MIME_BYTES + 1024 * 1024, middlewares=[_guarded])
+        app = web.Application(client_max_size=limits.MAX_MIME_BYTES + 1024 * 1024, middlewares=[self._guarded])
         app.router.add_routes(
             [
                 web.get("/v1/status", self._status),
@@ -113,7 +115,7 @@ class Api:
             for organization in deployed.organizations.values()
         ]
         return web.json_response(
-            {name: value for name, value in self.ready.items() if name != "submission_password"}
+            {name: value for name, value in self.ready.items() if name not in _SECRETS}
             | {
                 "stacks": deployed.stacks,
                 "organizations": organizations,
@@ -295,6 +297,31 @@ class Api:
                         line = ": still here"
         return response
 
+    # Every request
+
+    @web.middleware
+    async def _guarded(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Let in who has the token, and no page of another site; answer errors as JSON."""
+        if not is_local_request(request.host, request.headers.get("Origin")):
+            return _error("this API answers on loopback only", 403)
+        if not hmac.compare_digest(_token(request).encode(errors="replace"), self.ready["token"].encode()):
+            return _error("this API needs its token: use the address that `workmail-flow local status` prints", 401)
+        try:
+            return await handler(request)
+        except ApiError as error:
+            return _error(str(error), error.status)
+        except FaultPlanError as error:
+            return _error(str(error), 400)
+        except web.HTTPException as error:  # aiohttp's own: no such path, not this method, too large
+            answer = _error(f"{request.method} {request.path}: {error.reason}", error.status)
+            answer.headers.update({name: error.headers[name] for name in ("Allow",) if name in error.headers})
+            return answer
+        except (OSError, sqlite3.Error) as error:
+            _log.exception("%s %s failed", request.method, request.match_info.route.resource)
+            return _error(f"the local WorkMail could not read or write its state folder: {error}", 507)
+
 
 def crlf(content: bytes) -> bytes:
     """Return a message with the line breaks of SMTP, as a mail client would send a file that has LF alone."""
@@ -303,37 +330,21 @@ def crlf(content: bytes) -> bytes:
     return content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
-@web.middleware
-async def _guarded(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Answer errors as JSON, and refuse web pages of other hosts: their browser sends that host's name."""
-    origin = request.headers.get("Origin")
-    if not is_loopback(urlsplit(f"//{request.host}").hostname) or (
-        origin is not None and not is_loopback(urlsplit(origin).hostname)
-    ):
-        return _error("this API answers on loopback only", 403)
-    try:
-        return await handler(request)
-    except ApiError as error:
-        return _error(str(error), error.status)
-    except FaultPlanError as error:
-        return _error(str(error), 400)
-    except web.HTTPException as error:  # aiohttp's own: no such path, not this method, too large
-        answer = _error(f"{request.method} {request.path}: {error.reason}", error.status)
-        answer.headers.update({name: error.headers[name] for name in ("Allow",) if name in error.headers})
-        return answer
-    except (OSError, sqlite3.Error) as error:
-        _log.exception("%s %s failed", request.method, request.match_info.route.resource)
-        return _error(f"the local WorkMail could not read or write its state folder: {error}", 507)
-
-
 def _diff_files(before: Path, after: Path) -> str:
     return diff_messages(before.read_bytes(), after.read_bytes())
 
 
+def _token(request: web.Request) -> str:
+    """Return the token that a request brings: a program's in a header, a browser's in the address of what it opens."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme == "Bearer":
+        return token
+    return request.query.get("token", "") if request.method == "GET" else ""
+
+
 def _error(message: str, status: int) -> web.Response:
-    return web.json_response({"error": {"message": message}}, status=status)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return web.json_response({"error": {"message": message}}, status=status, headers=headers)
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

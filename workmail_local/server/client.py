@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -26,10 +26,12 @@ class Client:
 
     Args:
         url: The API's address, on loopback.
+        token: What the API asks its callers for.
         timeout_s: Seconds to wait for an answer; `wait` has its own limit.
     """
 
     url: str
+    token: str
     timeout_s: float = 60.0
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
@@ -60,7 +62,7 @@ class Client:
         if message_id is not None:
             query["message"] = message_id
         try:
-            Client(self.url, timeout_s + 10).get("/v1/wait", **query)
+            replace(self, timeout_s=timeout_s + 10).get("/v1/wait", **query)
         except ApiFailedError as error:
             if error.status == 408:
                 return False
@@ -79,13 +81,17 @@ class Client:
         """Return each event from now on, as it happens."""
         connection = self._connect(timeout_s=None)
         try:
-            connection.request("GET", "/v1/events")
+            connection.request("GET", "/v1/events", headers=self._headers)
             response = connection.getresponse()
             while line := response.readline():
                 if line.startswith(b"data: "):
                     yield json.loads(line.removeprefix(b"data: "))
         finally:
             connection.close()
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
 
     def _connect(self, *, timeout_s: float | None) -> HTTPConnection:
         address = urlsplit(self.url)
@@ -97,7 +103,7 @@ class Client:
         if query:
             path += f"?{urlencode(query, doseq=True)}"
         try:
-            connection.request(method, path, body=body)
+            connection.request(method, path, body=body, headers=self._headers)
             response = connection.getresponse()
             content = response.read()
         except (OSError, HTTPException) as error:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workmail_local.access_keys import SECRET_ACCESS_KEY, SESSION_TOKEN
+from workmail_local.private_folder import make_private_folder, require_own
 from workmail_local.server.client import ApiFailedError, Client
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ DEFAULT_STATE = Path(".workmail-local")
 
 READY_FILE = "daemon.json"
 """Written when everything answers and removed at the end. It says where the running local WorkMail listens."""
+
+SECRET_VARIABLE = "WORKMAIL_LOCAL_SECRET"  # noqa: S105 - a name
+"""Environment variable with the secret of the access keys; without it, a run makes its own."""
 
 LOG_FILE = "daemon.log"
 _START_S = 60.0
@@ -62,7 +67,22 @@ class Daemon:
     @property
     def client(self) -> Client:
         """Its API."""
-        return Client(self.ready["api"])
+        return Client(self.ready["api"], self.ready["token"])
+
+    @property
+    def aws_environment(self) -> dict[str, str]:
+        """The variables with which the AWS CLI and SDKs reach the local AWS, as the developer."""
+        ready = self.ready
+        return {
+            # boto3 puts a bucket's name in front of a host name; not every system knows bucket.localhost.
+            "AWS_ENDPOINT_URL": ready["aws_endpoint"].replace("//localhost:", "//127.0.0.1:"),
+            "AWS_ENDPOINT_URL_WORKMAILMESSAGEFLOW": ready["messageflow"],
+            "AWS_ACCESS_KEY_ID": ready["aws_access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+            "AWS_SESSION_TOKEN": SESSION_TOKEN,
+            "AWS_REGION": ready["region"],
+            "AWS_DEFAULT_REGION": ready["region"],
+        }
 
     @classmethod
     def find(cls, state: Path) -> Daemon:
@@ -70,27 +90,36 @@ class Daemon:
 
         Raises:
             NotRunningError: None runs.
+            DaemonError: The folder is a symbolic link or another user's, so what it says cannot be trusted.
         """
         state = state.absolute()
+        ready_file = state / READY_FILE
         try:
-            ready = json.loads((state / READY_FILE).read_text())
-        except (OSError, ValueError):
+            for path in (state, ready_file):
+                require_own(path)
+            ready = json.loads(ready_file.read_text())
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             raise NotRunningError(_not_running(state)) from None
-        # By now the pid may be another process's: only the API confirms that it is ours.
+        except OSError as error:
+            raise DaemonError(_no_state_folder(state, error)) from error
+        # By now the pid may be another process's: only the API confirms that it is ours. And the port of one that has
+        # ended may be another user's, who must not get its token.
         try:
-            if Client(ready["api"], timeout_s=5).get("/v1/status").get("pid") == ready["pid"]:
+            pid = ready["pid"]
+            if _alive(pid) and Client(ready["api"], ready["token"], timeout_s=5).get("/v1/status").get("pid") == pid:
                 return cls(state, ready)
         except (ApiFailedError, OSError, AttributeError, LookupError, TypeError):
             pass
         raise NotRunningError(_not_running(state))
 
     @classmethod
-    def start(cls, state: Path, options: Sequence[str] = ()) -> tuple[Daemon, bool]:
+    def start(cls, state: Path, options: Sequence[str] = (), *, secret: str | None = None) -> tuple[Daemon, bool]:
         """Start one in the background and wait until everything answers; return it, and whether it is a new one.
 
         Args:
             state: Its state folder. If one already runs with it, that one is returned as it runs.
             options: Options of `python -m workmail_local.server`.
+            secret: Secret of the access keys, for an AWS endpoint that runs already; by default a new one.
 
         Raises:
             DaemonError: It ended before it was ready, or was not ready in time.
@@ -100,11 +129,11 @@ class Daemon:
         state = state.absolute()
         log = state / LOG_FILE
         try:
-            state.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(state)
             (state / READY_FILE).unlink(missing_ok=True)
-            output = log.open("ab")
+            output = open(log, "ab", opener=_open_private)  # noqa: SIM115 - closed below
         except OSError as error:
-            raise DaemonError(f"{state} cannot be the state folder: {error.strerror}; give another one") from error
+            raise DaemonError(_no_state_folder(state, error)) from error
         with output:
             start_of_log = output.tell()
             process = subprocess.Popen(
@@ -113,7 +142,7 @@ class Daemon:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                env=_environment(),
+                env=_environment() | ({} if secret is None else {SECRET_VARIABLE: secret}),
             )
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
@@ -147,16 +176,23 @@ class Daemon:
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # there is none, or the pid is another user's by now
         return False
-    except PermissionError:
-        return True
     return True
 
 
 def _environment() -> dict[str, str]:
     """Return our environment without the user's AWS settings, so that nothing here can reach their credentials."""
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _no_state_folder(state: Path, error: OSError) -> str:
+    what = "" if error.filename in (None, str(state)) else f"{error.filename}: "
+    return f"{state} cannot be the state folder: {what}{error.strerror}; give another one"
 
 
 def _not_running(state: Path) -> str:

@@ -9,6 +9,7 @@ from workmail_local.aws.cdk import CdkApp, CdkError, run_cdk, selected_stacks, s
 from workmail_local.aws.deploy_check import deployment_of, missing_from, template_changes
 from workmail_local.deployment import load_deployments
 from workmail_local.loopback import NotLoopbackError
+from workmail_local.private_folder import make_private_folder, narrow
 from workmail_local.server.client import ApiFailedError
 
 if TYPE_CHECKING:
@@ -144,15 +145,20 @@ class LocalApp:
         context = [item for value in self.context for item in ("--context", value)]
         ready = self.daemon.ready
         try:
-            return run_cdk(
+            status = run_cdk(
                 self.cdk,
                 [*arguments, *context],
                 endpoint=ready["aws_endpoint"],
+                access_key_id=ready["aws_access_key_id"],
                 region=ready["region"],
                 output=self.output,
             )
+            if self.cdk.assembly.is_relative_to(self.daemon.state) and self.cdk.assembly.is_dir():
+                make_private_folder(self.cdk.assembly)
+                narrow(self.cdk.assembly)
         except (CdkError, NotLoopbackError) as error:
             raise DeployError(str(error)) from error
+        return status
 
     def _selected(self, stacks: Sequence[str], *, with_dependencies: bool) -> tuple[SynthesizedStack, ...]:
         try:

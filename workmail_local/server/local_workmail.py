@@ -28,6 +28,7 @@ from workmail_local.functions import FunctionHost
 from workmail_local.mail.post_office import PostOffice
 from workmail_local.message_flow.content_permissions import ContentPermissions
 from workmail_local.message_flow.service import MessageFlowService, S3Objects
+from workmail_local.private_folder import make_private_folder, narrow
 from workmail_local.server.api import Api
 from workmail_local.server.daemon import READY_FILE
 from workmail_local.server.deployments import Deployments
@@ -39,6 +40,8 @@ from workmail_local.whole_file import write_whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from workmail_local.access_keys import AccessKeys
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ class Settings:
     Args:
         region: Region of the organizations, one of WorkMail's (L1).
         account: Account of everything deployed here.
+        keys: The access keys that the AWS endpoint and the message flow service take.
         time_scale: Seconds of WorkMail's waiting per real second.
         smtp_port: Port for inbound mail. 0 means the port of the last run if it is free, else any free port; the same
             goes for the next two.
@@ -67,6 +71,7 @@ class Settings:
 
     region: str
     account: str
+    keys: AccessKeys
     time_scale: float = 1.0
     smtp_port: int = 0
     submission_port: int = 0
@@ -88,7 +93,7 @@ async def serve(state: Path, settings: Settings) -> None:
 
     Raises:
         AlreadyRunningError: Another one runs with this state folder.
-        CannotStartError: A port is taken, or the state folder cannot be written.
+        CannotStartError: A port is taken, or the state folder cannot be written or is not ours alone.
     """
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,8 +108,9 @@ async def serve(state: Path, settings: Settings) -> None:
 
 async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None:
     """Start every part and write `daemon.json`; closing the stack stops them in reverse order."""
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(state)
     _lock(stack, state)
+    narrow(state)
     kept = _kept_settings(state)
     smtp = _listen(stack, settings.smtp_port, kept.get("smtp"))
     submission = _listen(stack, settings.submission_port, kept.get("submission"))
@@ -116,23 +122,29 @@ async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None
     stack.push_async_callback(store.close)
     endpoint = await aws
 
-    objects = S3Objects(endpoint, region=settings.region)
+    keys = settings.keys
+    objects = S3Objects(endpoint, region=settings.region, keys=keys)
     stack.push_async_callback(objects.close)
-    destinations = Destinations(endpoint)
+    destinations = Destinations(endpoint, keys)
     stack.push_async_callback(destinations.close)
     deployments = Deployments(
         state, region=settings.region, account=settings.account, objects=objects, destinations=destinations
     )
     await deployments.load()
 
-    permissions = ContentPermissions(deployed=lambda: deployments.now, faults=faults, rule_of=store.rule_name)
-    message_flow = MessageFlowService(store, objects=objects, admit=permissions.admit, check_put=permissions.check_put)
+    permissions = ContentPermissions(
+        keys=keys, deployed=lambda: deployments.now, faults=faults, rule_of=store.rule_name
+    )
+    message_flow = MessageFlowService(
+        store, objects=objects, keys=keys, admit=permissions.admit, check_put=permissions.check_put
+    )
     message_flow_url = await message_flow.start()
     stack.push_async_callback(message_flow.close)
 
     host = FunctionHost(
         work=state / "functions",
         endpoints={"AWS_ENDPOINT_URL": endpoint, "AWS_ENDPOINT_URL_WORKMAILMESSAGEFLOW": message_flow_url},
+        keys=keys,
         max_concurrency=settings.concurrency,
     )
     await stack.enter_async_context(host)
@@ -154,7 +166,9 @@ async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None
     ready: dict[str, Any] = {
         "pid": os.getpid(),
         "aws_endpoint": endpoint,
+        "aws_access_key_id": keys.developer,
         "api": f"http://127.0.0.1:{_port(api)}",
+        "token": secrets.token_urlsafe(24),
         "smtp": f"127.0.0.1:{_port(smtp)}",
         "submission": f"127.0.0.1:{_port(submission)}",
         "submission_user": SUBMISSION_USER,
@@ -206,7 +220,9 @@ def _lock(stack: AsyncExitStack, state: Path) -> None:
 async def _aws(stack: AsyncExitStack, state: Path, settings: Settings) -> str:
     if settings.aws_endpoint is not None:
         return settings.aws_endpoint
-    endpoint = await asyncio.to_thread(AwsEndpoint.start, state, region=settings.region, account=settings.account)
+    endpoint = await asyncio.to_thread(
+        AwsEndpoint.start, state, region=settings.region, account=settings.account, keys=settings.keys
+    )
     stack.callback(endpoint.stop)
     return endpoint.url
 

@@ -9,7 +9,7 @@ import sqlite3
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from aiosmtpd.smtp import MISSING, SMTP, AuthResult, LoginPassword
+from aiosmtpd.smtp import MISSING, SMTP, AuthResult, LoginPassword, syntax
 
 from workmail_flow import limits
 from workmail_flow.vocabulary import FlowDirection
@@ -27,6 +27,12 @@ logging.getLogger("mail.log").setLevel(logging.ERROR)
 
 SUBMISSION_USER = "workmail"
 
+_MAX_FAILED_LOGINS = 3
+"""Of one connection, which ends with the last."""
+
+_FAILED_LOGIN_S = 0.5
+"""Seconds before each refusal. Refusals wait for one another, over all connections; right passwords never wait."""
+
 _NULL_PATH = "<>"
 """How aiosmtpd hands over the null reverse-path, from which bounces are sent (RFC 5321 section 4.5.5)."""
 
@@ -34,6 +40,33 @@ _NULL_PATH = "<>"
 class _Smtp(SMTP):
     line_length_limit = 1024 * 1024
     """Bytes. Inbound mail often exceeds the 1,000 of RFC 5321 (C9), and WorkMail accepts it."""
+
+    def __init__(self, *args: Any, refusals: asyncio.Lock, **options: Any) -> None:
+        self._refusals = refusals
+        self._failed_logins = 0
+        super().__init__(*args, **options)
+
+    @syntax("AUTH <mechanism>")
+    async def smtp_AUTH(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
+        await super().smtp_AUTH(arg)
+        if self.session is None or self.session.authenticated:
+            return
+        self._failed_logins += 1
+        if self._failed_logins >= _MAX_FAILED_LOGINS and self.transport is not None:
+            await self.push("421 4.7.0 too many failed logins")
+            self.transport.close()
+
+    async def auth_PLAIN(self, _: SMTP, args: list[str]) -> Any:  # noqa: N802 - aiosmtpd's name
+        return await self._refused_slowly(await super().auth_PLAIN(_, args))
+
+    async def auth_LOGIN(self, _: SMTP, args: list[str]) -> Any:  # noqa: N802 - aiosmtpd's name
+        return await self._refused_slowly(await super().auth_LOGIN(_, args))
+
+    async def _refused_slowly(self, result: Any) -> Any:
+        if isinstance(result, AuthResult) and not result.success:
+            async with self._refusals:
+                await asyncio.sleep(_FAILED_LOGIN_S)
+        return result
 
 
 class _Handler:
@@ -97,6 +130,7 @@ class SmtpPorts:
     def __init__(self, engine: Engine, *, password: str) -> None:
         self._engine = engine
         self._password = password
+        self._refusals = asyncio.Lock()
         self._servers: list[asyncio.Server] = []
 
     async def start(self, *, smtp: socket.socket, submission: socket.socket) -> None:
@@ -130,6 +164,7 @@ class SmtpPorts:
                     hostname="localhost",
                     ident="workmail-flow local",
                     loop=loop,
+                    refusals=self._refusals,
                     **options,
                 )
 

@@ -134,10 +134,25 @@ class WorkMailLocal:
         """Its state folder."""
         return self.daemon.state
 
-    @property
-    def aws_endpoint(self) -> str:
-        """The `endpoint_url` where boto3 finds the resources of deployed stacks."""
-        return str(self.daemon.ready["aws_endpoint"])
+    def client(self, service: str, **options: Any) -> Any:
+        """Return a boto3 client of the local AWS, whose calls need no permission.
+
+        Args:
+            service: As boto3 names it; `workmailmessageflow` reads and updates the messages in transit.
+            **options: For `boto3.client`.
+        """
+        import boto3
+
+        environment = self.daemon.aws_environment
+        where = "AWS_ENDPOINT_URL_WORKMAILMESSAGEFLOW" if service == "workmailmessageflow" else "AWS_ENDPOINT_URL"
+        access: dict[str, Any] = {
+            "endpoint_url": environment[where],
+            "region_name": environment["AWS_REGION"],
+            "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
+        }
+        make: Any = boto3.client  # whose overloads name each service
+        return make(service, **access | options)
 
     def deploy_handler(self, folder: Path, *, name: str = "rule", **rule: Any) -> None:
         """Run a handler folder under a rule, without CDK.

@@ -14,6 +14,7 @@ from workmail_flow.judge_reply import Decision, Finding
 from workmail_flow.limits import SYNCHRONOUS_LIMIT_SECONDS
 from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE, REQUIREMENTS
 from workmail_flow.vocabulary import RuleAction
+from workmail_local.access_keys import AccessKeys
 from workmail_local.aws.server import DEFAULT_ACCOUNT
 from workmail_local.functions import FunctionHost, FunctionSpec, InvocationOutcome
 from workmail_local.functions.handler_layer import handler_layer
@@ -163,18 +164,22 @@ class HandlerTrials:
         if (tried.folder / REQUIREMENTS).is_file():
             self._progress(f"looking at {REQUIREMENTS}; new requirements are resolved once")
         layer = handler_layer(tried.folder, runtime=runtime, work=self._work)
+        keys = AccessKeys.random()
+        starting = "the handler calls AWS: starting it on loopback"
         aws = self._aws = await self._stack.enter_async_context(
-            LazyAws(region=REGION, on_start=lambda: self._progress("the handler calls AWS: starting it on loopback"))
+            LazyAws(region=REGION, keys=keys, on_start=lambda: self._progress(starting))
         )
-        objects = S3Objects(aws.url, region=REGION)
+        objects = S3Objects(aws.url, region=REGION, keys=keys)
         self._stack.push_async_callback(objects.close)
         content = MessageFlowService(
-            self._message, objects=objects, on_put=lambda _message, advice: self._advice.extend(advice)
+            self._message, objects=objects, keys=keys, on_put=lambda _message, advice: self._advice.extend(advice)
         )
         content_url = await content.start()
         self._stack.push_async_callback(content.close)
         endpoints = {"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_WORKMAILMESSAGEFLOW": content_url}
-        self._host = await self._stack.enter_async_context(FunctionHost(work=self._work, endpoints=endpoints))
+        self._host = await self._stack.enter_async_context(
+            FunctionHost(work=self._work, endpoints=endpoints, keys=keys)
+        )
         name = _function_name(tried.folder)
         self._spec = FunctionSpec(
             name=name,

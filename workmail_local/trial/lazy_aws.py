@@ -12,10 +12,12 @@ import aiohttp
 from aiohttp import web
 
 from workmail_local.aws.server import AwsEndpoint, AwsEndpointError
-from workmail_local.loopback import unsigned_authorization
+from workmail_local.credential import Credential
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from workmail_local.access_keys import AccessKeys
 
 _LARGEST_REQUEST: Final = 64 * 1024 * 1024
 """Bytes; a message has 40 MB at most (F16)."""
@@ -36,11 +38,13 @@ class LazyAws:
 
     Args:
         region: Region of the endpoint.
+        keys: Only requests signed with one of these are answered.
         on_start: Called once, when the endpoint is about to start.
     """
 
-    def __init__(self, *, region: str, on_start: Callable[[], None]) -> None:
+    def __init__(self, *, region: str, keys: AccessKeys, on_start: Callable[[], None]) -> None:
         self._region = region
+        self._keys = keys
         self._on_start = on_start
         self._starting: asyncio.Task[AwsEndpoint] | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -79,6 +83,8 @@ class LazyAws:
             await self._endpoint()
 
     async def _answer(self, request: web.Request) -> web.Response:
+        if self._starting is None and not self._is_ours(request):
+            return web.Response(status=403, text="the request is not signed with a key of this run")
         body = await request.read()
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         if self._starting is None and (answer := self._answer_object(request, headers, body)):
@@ -88,6 +94,11 @@ class LazyAws:
             return await self._use_bucket(request.method, endpoint.url, request.path_qs, headers, body)
         except (AwsEndpointError, aiohttp.ClientError) as error:
             return web.Response(status=500, text=f"the local AWS does not answer: {error}")
+
+    def _is_ours(self, request: web.Request) -> bool:
+        """Whether the handler sent the request; once the endpoint has started, it decides."""
+        credential = Credential.of_request(request.headers.get("Authorization"), request.query_string)
+        return credential is not None and self._keys.issued(credential.key_id)
 
     def _answer_object(self, request: web.Request, headers: dict[str, str], body: bytes) -> web.Response | None:
         """Answer a PutObject or GetObject that only keeps bytes; return None for other requests."""
@@ -109,8 +120,8 @@ class LazyAws:
         response = await self._pass_on(method, endpoint + path, headers, body)
         bucket = _BUCKET.match(path)
         if response.status == 404 and bucket and isinstance(response.body, bytes) and b"NoSuchBucket" in response.body:
-            unsigned = unsigned_authorization("s3", region="us-east-1")  # the Region that takes any bucket
-            await self._pass_on("PUT", f"{endpoint}/{bucket[1]}", unsigned, b"")
+            own = self._keys.authorization("s3", region="us-east-1")  # the Region that takes any bucket
+            await self._pass_on("PUT", f"{endpoint}/{bucket[1]}", own, b"")
             response = await self._pass_on(method, endpoint + path, headers, body)
         return response
 
@@ -128,7 +139,7 @@ class LazyAws:
         return await asyncio.shield(self._starting)
 
     async def _start(self) -> AwsEndpoint:
-        endpoint = await asyncio.to_thread(AwsEndpoint.start, None, region=self._region)
+        endpoint = await asyncio.to_thread(AwsEndpoint.start, None, region=self._region, keys=self._keys)
         for path, (headers, body) in self._objects.items():
             await self._use_bucket("PUT", endpoint.url, path, headers, body)
         return endpoint

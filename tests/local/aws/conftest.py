@@ -17,20 +17,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from workmail_local.access_keys import AccessKeys
+
 
 @dataclass
 class LocalAws:
     """An endpoint with its state folder, and what a test does with it."""
 
-    url: str
+    endpoint: AwsEndpoint
     state: Path
 
-    def client(self, service: str, *, region: str = "us-east-1", access_key: str = "test") -> Any:
+    @property
+    def url(self) -> str:
+        return self.endpoint.url
+
+    @property
+    def keys(self) -> AccessKeys:
+        return self.endpoint.keys
+
+    def client(self, service: str, *, region: str = "us-east-1", access_key: str | None = None) -> Any:
         return boto3.client(
             service,
             endpoint_url=self.url,
             region_name=region,
-            aws_access_key_id=access_key,
+            aws_access_key_id=access_key or self.keys.developer,
             aws_secret_access_key="test",
             config=Config(retries={"total_max_attempts": 1}),
         )
@@ -75,7 +85,7 @@ class LocalAws:
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     state = tmp_path_factory.mktemp("aws")
     endpoint = AwsEndpoint.start(state, region="us-east-1")
-    yield LocalAws(endpoint.url, state)
+    yield LocalAws(endpoint, state)
     endpoint.stop()
 
 

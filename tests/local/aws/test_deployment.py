@@ -227,7 +227,7 @@ def test_a_stack_whose_rules_cannot_be_read_back_has_failed(aws: LocalAws) -> No
 def test_what_a_failed_deletion_leaves_is_reported_and_goes_with_the_endpoint(tmp_path) -> None:
     endpoint = AwsEndpoint.start(tmp_path, region="us-east-1")
     try:
-        aws = LocalAws(endpoint.url, tmp_path)
+        aws = LocalAws(endpoint, tmp_path)
         resources = {"Bucket": {"Type": "AWS::S3::Bucket"}, "Role": ROLE, "Hello": function()}
         aws.create("Half", resources, Metadata=rule_metadata({"Fn::GetAtt": ["Hello", "Arn"]}))
         aws.client("s3").put_object(Bucket=aws.resources("Half")["Bucket"], Key="kept", Body=b"x")
@@ -242,7 +242,7 @@ def test_what_a_failed_deletion_leaves_is_reported_and_goes_with_the_endpoint(tm
 
 def test_deployments_outlive_the_endpoint_with_their_names(tmp_path) -> None:
     first = AwsEndpoint.start(tmp_path, region="us-east-1")
-    aws = LocalAws(first.url, tmp_path)
+    aws = LocalAws(first, tmp_path)
     try:
         nested = json.dumps(
             {
@@ -280,7 +280,7 @@ def test_deployments_outlive_the_endpoint_with_their_names(tmp_path) -> None:
         first.stop()
 
     second = AwsEndpoint.start(tmp_path, region="us-east-1")
-    aws = LocalAws(second.url, tmp_path)
+    aws = LocalAws(second, tmp_path)
     try:
         assert second.failures == ()
         after = load_deployments(tmp_path)
@@ -298,7 +298,7 @@ def test_deployments_outlive_the_endpoint_with_their_names(tmp_path) -> None:
 
 def test_a_deployment_that_cannot_be_replayed_is_reported_and_kept(tmp_path) -> None:
     first = AwsEndpoint.start(tmp_path, region="us-east-1")
-    LocalAws(first.url, tmp_path).create("Kept", {"Queue": {"Type": "AWS::SQS::Queue"}})
+    LocalAws(first, tmp_path).create("Kept", {"Queue": {"Type": "AWS::SQS::Queue"}})
     first.stop()
     (saved,) = tmp_path.glob("deployments/*/stack.json")
     content = json.loads(saved.read_text())

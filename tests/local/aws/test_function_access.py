@@ -6,7 +6,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local.aws.conftest import ROLE, LocalAws, function
-from workmail_local.functions.credentials import access_key_id
 
 pytestmark = pytest.mark.xdist_group("aws")
 
@@ -71,7 +70,7 @@ def test_a_function_may_do_what_its_role_allows_and_no_more(aws: LocalAws) -> No
     role = aws.deployment("Access").functions[arn].role_arn
 
     def own(service: str):
-        return aws.client(service, access_key=access_key_id(arn))
+        return aws.client(service, access_key=aws.keys.of_function(arn))
 
     bucket = names["Bucket"]
     own("s3").put_object(Bucket=bucket, Key="updates/1", Body=b"x")

@@ -19,12 +19,14 @@ from moto.cloudformation import parsing
 from moto.cloudformation.models import CloudFormationBackend, Stack, cloudformation_backends
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.iam.models import get_account_id_from
+from moto.iam.utils import generate_access_key_id_from_account_id
+from moto.moto_api._internal import mock_random
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import Client
 
 from tests.local.aws.conftest import ROLE, function
+from workmail_local.access_keys import AccessKeys
 from workmail_local.aws.cloudformation.providers import OWN_PROVIDERS
-from workmail_local.loopback import unsigned_authorization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,6 +136,22 @@ def test_a_bootstrap_role_bootstraps_nothing(moto: PlainMoto) -> None:
     ssm = moto.client("ssm")
     with pytest.raises(ssm.exceptions.ParameterNotFound):  # else _bootstrap_on_demand may go
         ssm.get_parameter(Name="/cdk-bootstrap/hnb659fds/version")
+
+
+def test_the_next_key_follows_from_earlier_answers() -> None:
+    def next_key() -> str:
+        mock_random.seed(7)  # as good as having seen enough of its numbers
+        return generate_access_key_id_from_account_id(ACCOUNT, prefix="ASIA")
+
+    assert next_key() == next_key(), "moto's keys cannot be predicted: _give_out_unguessable_keys may go"
+
+
+def test_pages_of_every_site_may_read_answers() -> None:
+    answer = Client(DomainDispatcherApplication(create_backend_app)).get(
+        "/", headers={"Origin": "https://evil.example"}
+    )
+    allowed = answer.headers.get("Access-Control-Allow-Origin")
+    assert allowed == "https://evil.example", "moto answers no other origin: _disable_cors may go"
 
 
 # --- workmail_local/aws/cloudformation
@@ -329,7 +347,7 @@ def test_every_own_provider_has_a_canary() -> None:
 
 def test_an_operation_that_moto_lacks_is_an_unhandled_error() -> None:
     target = {"X-Amz-Target": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents"}
-    headers = {**target, **unsigned_authorization("cloudtrail", region="us-east-1")}
+    headers = {**target, **AccessKeys.random().authorization("cloudtrail", region="us-east-1")}
     server = Client(DomainDispatcherApplication(create_backend_app))
     with pytest.raises(NotImplementedError):  # else _UnknownOperations may go
         server.post("/", headers=headers, content_type="application/x-amz-json-1.1", data="{}")

@@ -9,8 +9,6 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from tests.local.aws.conftest import ROLE, LocalAws, function
-from workmail_local.functions.credentials import access_key_id
-from workmail_local.loopback import unsigned_authorization
 
 pytestmark = pytest.mark.xdist_group("aws")
 
@@ -395,11 +393,11 @@ def test_a_stack_in_an_account_of_its_own(aws: LocalAws) -> None:
     assert (deployed.account, deployed.region) == ("999999999999", "eu-west-1")
     # The function's own calls act in its account too.
     (arn,) = deployed.functions
-    assert aws.client("sts", access_key=access_key_id(arn)).get_caller_identity()["Account"] == "999999999999"
+    assert aws.client("sts", access_key=aws.keys.of_function(arn)).get_caller_identity()["Account"] == "999999999999"
 
 
 def test_an_unsigned_request_acts_in_the_account_that_it_names(aws: LocalAws) -> None:
-    headers = unsigned_authorization("sqs", region="us-east-1", account="999999999999")
+    headers = aws.keys.authorization("sqs", region="us-east-1", account="999999999999")
     form = {"Action": "CreateQueue", "QueueName": "unsigned", "Version": "2012-11-05"}
     with urllib3.PoolManager() as http:
         made = http.request_encode_body("POST", aws.url, form, headers, encode_multipart=False)

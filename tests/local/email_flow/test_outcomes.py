@@ -189,13 +189,11 @@ def test_an_asynchronous_function_never_touches_delivery(workmail_local: WorkMai
 
 @pytest.mark.fact("T4", "E7")
 def test_an_asynchronous_failure_is_retried_twice_and_goes_to_the_queue(workmail_local: WorkMailLocal) -> None:
-    import boto3
-
     put_in_place(workmail_local, synchronous=False)
     sent = send(workmail_local, "raise")
     assert [attempt["outcome"] for attempt in sent.attempts] == ["function-error"] * 3
     assert set(sent.actions.values()) == {"DEFAULT"}
-    sqs = boto3.client("sqs", endpoint_url=workmail_local.aws_endpoint, region_name="us-east-1")
+    sqs = workmail_local.client("sqs")
     url = sqs.get_queue_url(QueueName="rule-failures")["QueueUrl"]
     (queued,) = sqs.receive_message(QueueUrl=url)["Messages"]
     sqs.close()

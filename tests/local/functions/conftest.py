@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from workmail_local.access_keys import AccessKeys
 from workmail_local.functions import FunctionHost, FunctionSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+KEYS = AccessKeys.random()
 HERE = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
 MakeFunction = Callable[..., FunctionSpec]
@@ -60,7 +62,7 @@ def with_host(tmp_path: Path) -> WithHost:
     @asynccontextmanager
     async def hosted() -> Any:
         endpoints = {"AWS_ENDPOINT_URL": "http://localhost:9"}
-        async with FunctionHost(work=tmp_path / "work", endpoints=endpoints, max_concurrency=4) as host:
+        async with FunctionHost(work=tmp_path / "work", endpoints=endpoints, keys=KEYS, max_concurrency=4) as host:
             yield host
 
     def run(body: Callable[[FunctionHost], Awaitable[Any]]) -> Any:

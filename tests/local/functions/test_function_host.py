@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.local.functions.conftest import HERE, make_zip
+from tests.local.functions.conftest import HERE, KEYS, make_zip
 from workmail_local.functions import FunctionHost, FunctionSpec, InvocationOutcome, UnsupportedRuntimeError
-from workmail_local.functions.credentials import access_key_id
 from workmail_local.functions.interpreters import find_interpreter
 from workmail_local.functions.unpacked_code import CodeError
 
@@ -142,8 +141,7 @@ def test_nothing_of_the_developers_shell_or_packages_reaches_the_function(
     assert "AWS_ENDPOINT_URL_S3" not in env
     assert env["OWN"] == "1"
     assert env["AWS_REGION"] == env["AWS_DEFAULT_REGION"] == "us-east-1"
-    assert env["AWS_ACCESS_KEY_ID"] == access_key_id(spec.arn)
-    assert len(env["AWS_ACCESS_KEY_ID"]) == 20
+    assert env["AWS_ACCESS_KEY_ID"] == KEYS.of_function(spec.arn)
     assert env["AWS_ENDPOINT_URL"] == "http://127.0.0.1:9"
     assert env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "128"
     assert env["_HANDLER"] == "app.handler"

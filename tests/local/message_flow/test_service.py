@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from workmail_flow.vocabulary import FlowDirection
+from workmail_local.access_keys import AccessKeys
 from workmail_local.message_flow.service import (
     MessageFlowCall,
     MessageFlowError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 ORGANIZATION = "m-0123456789abcdef0123456789abcdef"
 MESSAGE = b"From: a@example.com\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\nSubject: x\r\n\r\nhello\r\n"
+KEYS = AccessKeys.random()
 KEPT = ObjectLocation("updated-mail", "a-1/updated", None)
 
 
@@ -56,14 +58,14 @@ class Objects:
             raise ObjectUnavailableError("NoSuchKey") from None
 
 
-def call(service: MessageFlowService, use: Callable[[Any], Any]) -> Any:
+def call(service: MessageFlowService, use: Callable[[Any], Any], key: str = KEYS.developer) -> Any:
     async def run() -> Any:
         endpoint = await service.start()
         client: Any = boto3.client(
             "workmailmessageflow",
             endpoint_url=endpoint,
             region_name="us-east-1",
-            aws_access_key_id="AKIALOCALTEST",
+            aws_access_key_id=key,
             aws_secret_access_key="test",
         )
         try:
@@ -90,7 +92,7 @@ def refusal(service: MessageFlowService, use: Callable[[Any], Any]) -> tuple[str
 @pytest.mark.fact("C1")
 def test_content_is_returned_byte_for_byte() -> None:
     raw = MESSAGE + bytes(range(256))
-    service = MessageFlowService(Messages(contents=[raw]), objects=Objects())
+    service = MessageFlowService(Messages(contents=[raw]), keys=KEYS, objects=Objects())
     assert call(service, lambda c: c.get_raw_message_content(messageId="a-1")["messageContent"].read()) == raw
 
 
@@ -100,9 +102,9 @@ def test_a_message_is_readable_for_24_hours() -> None:
         status: int = client.get_raw_message_content(messageId="a-1")["ResponseMetadata"]["HTTPStatusCode"]
         return status
 
-    assert call(MessageFlowService(Messages(age_s=24 * 3600 - 1), objects=Objects()), get) == 200
+    assert call(MessageFlowService(Messages(age_s=24 * 3600 - 1), keys=KEYS, objects=Objects()), get) == 200
     with pytest.raises(ClientError, match="ResourceNotFoundException") as raised:
-        call(MessageFlowService(Messages(age_s=24 * 3600), objects=Objects()), get)
+        call(MessageFlowService(Messages(age_s=24 * 3600), keys=KEYS, objects=Objects()), get)
     assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
 
 
@@ -113,13 +115,13 @@ def test_what_does_not_exist_is_a_modelled_exception() -> None:
             client.get_raw_message_content(messageId="unknown")
         return str(raised.value)
 
-    assert "Message unknown does not exist" in call(MessageFlowService(Messages(), objects=Objects()), use)
+    assert "Message unknown does not exist" in call(MessageFlowService(Messages(), keys=KEYS, objects=Objects()), use)
 
 
 @pytest.mark.fact("C1", "C4")
 def test_an_update_is_copied_out_of_s3_and_read_back() -> None:
     messages, updated = Messages(), MESSAGE.replace(b"hello", b"updated")
-    service = MessageFlowService(messages, objects=Objects({KEPT: updated}))
+    service = MessageFlowService(messages, keys=KEYS, objects=Objects({KEPT: updated}))
 
     def use(client: Any) -> bytes:
         put(client)
@@ -133,7 +135,10 @@ def test_an_update_is_copied_out_of_s3_and_read_back() -> None:
 @pytest.mark.fact("C5")
 def test_an_object_workmail_may_not_read_is_an_invalid_location_with_the_hint() -> None:
     service = MessageFlowService(
-        Messages(), objects=Objects({KEPT: MESSAGE}), check_put=lambda message, where: f"{where.bucket} has no policy"
+        Messages(),
+        keys=KEYS,
+        objects=Objects({KEPT: MESSAGE}),
+        check_put=lambda message, where: f"{where.bucket} has no policy",
     )
     code, message = refusal(service, put)
     assert (code, "updated-mail has no policy" in message) == ("InvalidContentLocation", True)
@@ -141,7 +146,7 @@ def test_an_object_workmail_may_not_read_is_an_invalid_location_with_the_hint() 
 
 @pytest.mark.fact("C5")
 def test_a_missing_object_is_an_invalid_location() -> None:
-    code, message = refusal(MessageFlowService(Messages(), objects=Objects()), put)
+    code, message = refusal(MessageFlowService(Messages(), keys=KEYS, objects=Objects()), put)
     assert (code, "NoSuchKey" in message) == ("InvalidContentLocation", True)
 
 
@@ -150,7 +155,9 @@ def test_a_missing_object_is_an_invalid_location() -> None:
     ("name", "value"), [("key", "a.eml"), ("key", "a_b"), ("bucket", "Upper"), ("bucket", "a.b.c")]
 )
 def test_keys_and_buckets_follow_their_patterns(name: str, value: str) -> None:
-    code, message = refusal(MessageFlowService(Messages(), objects=Objects()), lambda c: put(c, **{name: value}))
+    code, message = refusal(
+        MessageFlowService(Messages(), keys=KEYS, objects=Objects()), lambda c: put(c, **{name: value})
+    )
     assert (code, f"s3Reference.{name} must match" in message) == ("ValidationException", True)
 
 
@@ -160,7 +167,7 @@ def test_a_frozen_message_stays_as_it_is() -> None:
         raise MessageFlowError("MessageFrozen", "redirected")
 
     messages = Messages()
-    code, _ = refusal(MessageFlowService(messages, objects=Objects({KEPT: MESSAGE}), admit=admit), put)
+    code, _ = refusal(MessageFlowService(messages, keys=KEYS, objects=Objects({KEPT: MESSAGE}), admit=admit), put)
     assert (code, messages.contents) == ("MessageFrozen", [MESSAGE])
 
 
@@ -168,7 +175,7 @@ def test_a_frozen_message_stays_as_it_is() -> None:
 def test_a_faulty_update_is_rejected_with_every_fault() -> None:
     messages = Messages()
     faulty = MESSAGE.replace(b"Subject: x", b"Subject: x\r\nSubject: y") + b"x" * 1000
-    code, message = refusal(MessageFlowService(messages, objects=Objects({KEPT: faulty})), put)
+    code, message = refusal(MessageFlowService(messages, keys=KEYS, objects=Objects({KEPT: faulty})), put)
     assert (code, messages.contents) == ("MessageRejected", [MESSAGE])
     assert "Subject may appear once" in message
     assert "longer than 1,000 bytes" in message
@@ -181,12 +188,29 @@ def test_the_caller_is_known_by_its_access_key_and_may_be_refused() -> None:
         calls.append(call)
 
     call(
-        MessageFlowService(Messages(), objects=Objects(), admit=admit),
+        MessageFlowService(Messages(), keys=KEYS, objects=Objects(), admit=admit),
         lambda c: c.get_raw_message_content(messageId="a-1"),
     )
     assert [(seen.action, seen.access_key_id) for seen in calls] == [
-        ("workmailmessageflow:GetRawMessageContent", "AKIALOCALTEST")
+        ("workmailmessageflow:GetRawMessageContent", KEYS.developer)
     ]
+
+
+@pytest.mark.parametrize("key", ["AKIAIOSFODNN7EXAMPLE", AccessKeys.random().developer], ids=["example", "other run"])
+def test_a_stranger_reads_and_updates_nothing(key: str) -> None:
+    messages = Messages()
+    service = MessageFlowService(messages, keys=KEYS, objects=Objects({KEPT: MESSAGE}))
+
+    def codes(client: Any) -> list[str]:
+        found = []
+        for use in (lambda: client.get_raw_message_content(messageId="a-1"), lambda: put(client)):
+            with pytest.raises(ClientError) as raised:
+                use()
+            found.append(raised.value.response["Error"]["Code"])
+        return found
+
+    assert call(service, codes, key) == ["UnrecognizedClientException"] * 2
+    assert messages.contents == [MESSAGE]
 
 
 @pytest.mark.fact("C3")

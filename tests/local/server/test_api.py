@@ -25,8 +25,10 @@ MESSAGE = b"From: ann@other.test\r\nTo: bob@example.com\r\nSubject: hello\r\n\r\
 
 
 def request(
-    local: WorkMailLocal, method: str, path: str, headers: dict[str, str], body: bytes = b""
+    local: WorkMailLocal, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b""
 ) -> tuple[int, str]:
+    """Ask as the developer, unless the headers say otherwise."""
+    headers = {"Authorization": f"Bearer {local.daemon.ready['token']}"} | (headers or {})
     address = urlsplit(local.daemon.ready["api"])
     connection = HTTPConnection(address.hostname or "", address.port, timeout=30)
     try:
@@ -47,6 +49,33 @@ def test_no_page_of_another_site_reaches_it(workmail_local: WorkMailLocal, heade
 
 def test_a_page_on_loopback_reaches_it(workmail_local: WorkMailLocal) -> None:
     assert request(workmail_local, "GET", "/v1/status", {"Origin": "http://localhost:3000"})[0] == 200
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer guessed", "Bearer tökén", "Basic d29ya21haWw6"])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/status"), ("POST", "/v1/reset"), ("GET", "/v1/nothing")])
+def test_without_the_token_nothing_is_answered_or_done(
+    workmail_local: WorkMailLocal, method: str, path: str, authorization: str
+) -> None:
+    kept = workmail_local.send(MESSAGE).id
+    status, body = request(workmail_local, method, path, {"Authorization": authorization})
+    reason = "this API needs its token: use the address that `workmail-flow local status` prints"
+    assert (status, json.loads(body)) == (401, {"error": {"message": reason}})
+    assert workmail_local.daemon.client.message(kept)["id"] == kept
+
+
+def test_a_browser_brings_the_token_in_the_address_it_opens_and_nowhere_else(workmail_local: WorkMailLocal) -> None:
+    token = workmail_local.daemon.ready["token"]
+    without = {"Authorization": ""}
+    assert request(workmail_local, "GET", f"/v1/status?token={token}", without)[0] == 200
+    assert request(workmail_local, "GET", f"/v1/status?token={token}x", without)[0] == 401
+    assert request(workmail_local, "POST", f"/v1/reset?token={token}", without)[0] == 401
+
+
+def test_the_status_repeats_no_secret(workmail_local: WorkMailLocal) -> None:
+    ready = workmail_local.daemon.ready
+    _, status = request(workmail_local, "GET", "/v1/status")
+    for secret in ("token", "submission_password", "aws_access_key_id"):
+        assert ready[secret] not in status
 
 
 def test_what_happens_is_streamed(workmail_local: WorkMailLocal) -> None:
@@ -92,7 +121,7 @@ def test_lists_go_back_page_by_page(workmail_local: WorkMailLocal) -> None:
 def test_what_cannot_be_answered_says_why(
     workmail_local: WorkMailLocal, method: str, path: str, body: bytes, status: int, reason: str
 ) -> None:
-    answered, answer = request(workmail_local, method, path, {}, body)
+    answered, answer = request(workmail_local, method, path, body=body)
     assert (answered, reason in json.loads(answer)["error"]["message"]) == (status, True)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import smtplib
 import socket
-from contextlib import contextmanager
+import threading
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from workmail_local.testing.workmail_local import WorkMailLocal
 
@@ -136,6 +139,51 @@ def test_submission_needs_the_password(workmail_local: WorkMailLocal) -> None:
             smtp.login("workmail", "guessed")
 
 
+@contextmanager
+def submission(local: WorkMailLocal) -> Iterator[Callable[[bytes], bytes]]:
+    """Speak to the submission port line by line."""
+    host, port = local.daemon.ready["submission"].split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as raw, raw.makefile("rb") as answers:
+
+        def say(line: bytes) -> bytes:
+            raw.sendall(line + b"\r\n")
+            return answers.readline()
+
+        answers.readline()
+        raw.sendall(b"EHLO here\r\n")
+        while answers.readline()[3:4] == b"-":
+            pass
+        yield say
+
+
+WRONG = b"AUTH PLAIN " + base64.b64encode(b"\0workmail\0guessed")
+
+
+def test_the_third_wrong_password_ends_the_connection(workmail_local: WorkMailLocal) -> None:
+    with submission(workmail_local) as say:
+        assert [say(WRONG)[:9] for _ in range(3)] == [b"535 5.7.8"] * 3
+        with suppress(ConnectionError):
+            assert say(b"NOOP") == b"421 4.7.0 too many failed logins\r\n"
+            assert say(b"NOOP") == b""
+
+
+def test_wrong_passwords_wait_for_one_another_and_the_right_one_for_nobody(workmail_local: WorkMailLocal) -> None:
+    def guess() -> None:
+        with submission(workmail_local) as say:
+            say(WRONG)
+
+    guesses = [threading.Thread(target=guess) for _ in range(3)]
+    started = time.monotonic()
+    for one in guesses:
+        one.start()
+    with connection(workmail_local, "submission", login=True) as smtp:
+        assert smtp.noop()[0] == 250
+    logged_in = time.monotonic() - started
+    for one in guesses:
+        one.join()
+    assert time.monotonic() - started >= 3 * 0.5 > logged_in
+
+
 @pytest.mark.fact("F3")
 def test_submission_is_outbound(workmail_local: WorkMailLocal) -> None:
     workmail_local.deploy_handler(HANDLERS / "replies", direction="OUTBOUND")
@@ -162,5 +210,7 @@ def test_no_address_subject_or_password_is_logged(workmail_local: WorkMailLocal)
         smtp.sendmail("secret-sender@example.com", ["secret-recipient@elsewhere.test"], MESSAGE)
     only_message(workmail_local)
     log = (workmail_local.state / "daemon.log").read_text() + (workmail_local.state / "aws.log").read_text()
-    for secret in ("secret-sender", "secret-recipient", "hello", workmail_local.daemon.ready["submission_password"]):
+    ready = workmail_local.daemon.ready
+    kept = (ready[name] for name in ("submission_password", "token", "aws_access_key_id"))
+    for secret in ("secret-sender", "secret-recipient", "hello", *kept):
         assert secret not in log
