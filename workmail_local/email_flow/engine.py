@@ -51,8 +51,8 @@ EVENT_AGE_S = 6 * 3600.0
 _STORE_RETRY_S = 5.0
 """How long a flow waits after its state could not be written."""
 
-_LARGE_BYTES = 1024 * 1024
-"""A message from this size on is checked in its own thread, so that others do not wait for it."""
+_LARGE_BYTES = 64 * 1024
+"""A message from this size on is inspected in its own thread, so that others do not wait for it."""
 
 _NO_ORGANIZATION = Refusal(550, "5.7.1", "no deployed organization has this domain (E4)")
 
@@ -143,12 +143,11 @@ class Engine:
         refusal = self.refuse_sender(submission.direction, submission.mail_from) or next(
             filter(None, (self.refuse_recipient(submission.direction, one) for one in recipients)), None
         )
-        if refusal is None and len(submission.content) < _LARGE_BYTES:
-            refusal = refuse(submission.content, recipients=len(recipients))
-        elif refusal is None:
-            refusal = await asyncio.to_thread(refuse, submission.content, recipients=len(recipients))
         if refusal is not None:
             raise RefusedError(refusal)
+        large = len(submission.content) >= _LARGE_BYTES
+        inspected = asyncio.to_thread(_inspected, submission.content, recipients=len(recipients)) if large else None
+        head, spam = await inspected if inspected else _inspected(submission.content, recipients=len(recipients))
         message = Message(
             id=str(uuid.uuid4()),
             received_at=self._clock.now(),
@@ -156,10 +155,10 @@ class Engine:
             direction=submission.direction,
             mail_from=submission.mail_from,
             recipients=recipients,
-            head=MessageHead.parse(submission.content),
+            head=head,
             size=len(submission.content),
         )
-        flows = self._split(message, spam=is_spam(submission.content))
+        flows = self._split(message, spam=spam)
         await self._store.accept(message, submission.content, flows)
         self._publish({"type": "accepted", "message": message.id})
         for flow, _ in flows:
@@ -395,6 +394,13 @@ class Engine:
             prevented = await self._destinations.send(on_failure_arn, record)
             kept = json.dumps({"destination": on_failure_arn, "prevented": prevented, "record": record})
         await self._store.finish_run(flow, RunState.FAILED, attempt=attempt, failure_record=kept)
+
+
+def _inspected(content: bytes, *, recipients: int) -> tuple[MessageHead, bool]:
+    """Return the head of a message and whether it is spam; raise the RefusedError of the front door."""
+    if refusal := refuse(content, recipients=recipients):
+        raise RefusedError(refusal)
+    return MessageHead.parse(content), is_spam(content)
 
 
 def _without_answer(flow: Flow) -> list[RecipientOutcome]:
