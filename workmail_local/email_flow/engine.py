@@ -54,6 +54,9 @@ _STORE_RETRY_S = 5.0
 _LARGE_BYTES = 64 * 1024
 """A message from this size on is inspected in its own thread, so that others do not wait for it."""
 
+_LARGE_REPLY_BYTES = 8 * 1024
+"""A reply from this size on is judged in its own thread: 256 KB (R8) take half a second."""
+
 _NO_ORGANIZATION = Refusal(550, "5.7.1", "no deployed organization has this domain (E4)")
 
 
@@ -287,7 +290,9 @@ class Engine:
         timeout_s = (flow.run_lambda_rule.rule_timeout_minutes or 0) * 60
         while True:
             attempt = await self._attempt(flow, wait_s=limits.SYNCHRONOUS_LIMIT_SECONDS)
-            attempt, outcomes = self._outcomes_of(flow, attempt)
+            large = len(attempt.reply or b"") >= _LARGE_REPLY_BYTES
+            judged = asyncio.to_thread(self._outcomes_of, flow, attempt) if large else None
+            attempt, outcomes = await judged if judged else self._outcomes_of(flow, attempt)
             run = RunState.SUCCEEDED
             left_s = timeout_s - self._clock.age(flow.first_attempt_at or attempt.started_at)
             if outcomes is None and left_s <= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workmail_local.encoded_words import decode_encoded_words
 from workmail_local.mail.mime_part import parts_of
@@ -52,7 +52,7 @@ def _hunks(old: list[str], new: list[str]) -> Iterator[str]:
     if (old_end - start) * (new_end - start) <= _MOST_PAIRS:
         inner = SequenceMatcher(None, old[start:old_end], new[start:new_end]).get_opcodes()
         changed = [(tag, start + i1, start + i2, start + j1, start + j2) for tag, i1, i2, j1, j2 in inner]
-    matcher = SequenceMatcher(None, "", "")
+    matcher: Any = SequenceMatcher(None, "", "")  # its type does not show `opcodes`
     matcher.opcodes = [
         *([("equal", 0, start, 0, start)] if start else []),
         *changed,

@@ -74,13 +74,13 @@ class Daemon:
         state = state.absolute()
         try:
             ready = json.loads((state / READY_FILE).read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             raise NotRunningError(_not_running(state)) from None
         # By now the pid may be another process's: only the API confirms that it is ours.
         try:
             if Client(ready["api"], timeout_s=5).get("/v1/status").get("pid") == ready["pid"]:
                 return cls(state, ready)
-        except (ApiFailedError, OSError, AttributeError, LookupError, TypeError):
+        except (ApiFailedError, OSError, AttributeError, LookupError, TypeError, ValueError):
             pass
         raise NotRunningError(_not_running(state))
 
