@@ -131,8 +131,9 @@ class HandlerFolder:
     def _from_json(cls, fields: dict[str, Any]) -> HandlerFolder | None:
         """Return the handler folder, or None if its folder is gone."""
         folder = Path(fields["folder"])
-        lists: dict[str, Any] = {key: tuple(fields[key]) for key in ("senders", "destinations", "domains")}
-        return cls(**fields | lists | {"folder": folder}) if folder.is_dir() else None
+        read: dict[str, Any] = {key: tuple(fields[key]) for key in ("senders", "destinations", "domains")}
+        read["folder"] = folder
+        return cls(**fields | read) if folder.is_dir() else None
 
     def deployment(self, *, region: str, account: str, layers: tuple[Path, ...] = ()) -> Deployment:
         """Return the deployment of a stack with this function, its rule and least privilege.
