@@ -43,10 +43,12 @@ def diff_messages(before: bytes, after: bytes) -> str:
 
 def _hunks(old: list[str], new: list[str]) -> Iterator[str]:
     """Yield what `difflib.unified_diff` does after its first two lines."""
-    start = _equal_lines(old, new)
-    equal_end = _equal_lines(old[start:][::-1], new[start:][::-1])
+    start = equal_end = 0
+    if len(old) * len(new) > _MOST_PAIRS:
+        start = _equal_lines(old, new)
+        equal_end = _equal_lines(old[start:][::-1], new[start:][::-1])
     old_end, new_end = len(old) - equal_end, len(new) - equal_end
-    if start == old_end and start == new_end:
+    if old[start:old_end] == new[start:new_end]:
         return
     changed: list[tuple[str, int, int, int, int]] = [("replace", start, old_end, start, new_end)]
     if (old_end - start) * (new_end - start) <= _MOST_PAIRS:
