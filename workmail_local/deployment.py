@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workmail_flow.template import declared_rule_sets
+from workmail_local.state_file import read_state_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,29 +110,38 @@ def load_deployments(state: Path) -> tuple[Deployment, ...]:
     Raises:
         workmail_flow.rule_problems.RuleError: WorkMail would not take a declared rule.
         workmail_flow.template.TemplateError: Another release declared the rules.
+        StateFileError: A stack's file is damaged, or another release wrote it.
     """
-    folders = sorted((state / DEPLOYMENTS_FOLDER).glob(f"*/{SNAPSHOT_NAME}"))
-    snapshots = [(path.parent, json.loads(path.read_text())) for path in folders]
-    policies = {
-        kind: _merged(snapshot[kind] for _, snapshot in snapshots)
+    files = sorted((state / DEPLOYMENTS_FOLDER).glob(f"*/{SNAPSHOT_NAME}"))
+    remedy = "delete its folder and deploy the stack again"
+    read = [read_state_file(path, partial(_deployment, path.parent), remedy=remedy) for path in files]
+    policies: dict[str, Any] = {
+        kind: _merged(getattr(deployment, kind) for deployment, _ in read)
         for kind in ("function_policies", "role_policies", "bucket_policies")
     }
     return tuple(
-        Deployment(
-            stack=snapshot["stack"],
-            region=snapshot["region"],
-            account=snapshot["account"],
-            organizations=_organizations(snapshot["metadata"]),
-            functions={raw["arn"]: _function(folder, raw) for raw in snapshot["functions"]},
-            outputs=snapshot["outputs"],
-            data_only=tuple(snapshot["data_only"]),
-            resources=tuple(snapshot["resources"]),
-            template=json.loads((folder / TEMPLATE_NAME).read_text()),
-            last_event=snapshot["last_event"],
-            **policies,
-        )
-        for folder, snapshot in snapshots
+        replace(deployment, organizations=_organizations(metadata), **policies) for deployment, metadata in read
     )
+
+
+def _deployment(folder: Path, snapshot: dict[str, Any]) -> tuple[Deployment, dict[str, Any]]:
+    """Return the stack without its organizations, and the metadata that declares them."""
+    deployment = Deployment(
+        stack=snapshot["stack"],
+        region=snapshot["region"],
+        account=snapshot["account"],
+        organizations=(),
+        functions={raw["arn"]: _function(folder, raw) for raw in snapshot["functions"]},
+        function_policies=snapshot["function_policies"],
+        role_policies=snapshot["role_policies"],
+        bucket_policies=snapshot["bucket_policies"],
+        outputs=snapshot["outputs"],
+        data_only=tuple(snapshot["data_only"]),
+        resources=tuple(snapshot["resources"]),
+        template=json.loads((folder / TEMPLATE_NAME).read_text()),
+        last_event=snapshot["last_event"],
+    )
+    return deployment, snapshot["metadata"]
 
 
 def _merged(policies: Iterable[Mapping[str, Iterable[Statement]]]) -> dict[str, tuple[Statement, ...]]:

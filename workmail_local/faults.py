@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from workmail_local.state_file import read_state_file
 from workmail_local.whole_file import write_whole_file
 
 if TYPE_CHECKING:
@@ -113,12 +115,15 @@ class FaultPlan:
     """
 
     def __init__(self, path: Path) -> None:
+        """Read the file, if there is one.
+
+        Raises:
+            StateFileError: It is no plan that a run has kept.
+        """
         self._path = path
         self._active: list[_Active] = []
-        if path.exists():
-            for raw in json.loads(path.read_text()):
-                state = raw.pop("used")
-                self._active.append(_Active(Fault.from_json(raw), state["passed"], state["hits"], set(state["flows"])))
+        with suppress(FileNotFoundError):
+            self._active = read_state_file(path, _active_faults, remedy="delete it to start without faults")
 
     def replace(self, faults: Iterable[Fault]) -> None:
         """Replace all active faults."""
@@ -164,6 +169,16 @@ class FaultPlan:
         write_whole_file(self._path, json.dumps(plan).encode())
 
 
+def _active_faults(raw: object) -> list[_Active]:
+    if not isinstance(raw, list):
+        raise FaultPlanError("it is not a list")
+    active = []
+    for entry in raw:
+        used = entry.pop("used")
+        active.append(_Active(Fault.from_json(entry), int(used["passed"]), int(used["hits"]), set(used["flows"])))
+    return active
+
+
 def read_fault_plan(text: str, *, parse: Callable[[str], object] = json.loads) -> tuple[Fault, ...]:
     """Read a plan: a list of faults, or an object with the list under `faults`.
 
@@ -176,7 +191,7 @@ def read_fault_plan(text: str, *, parse: Callable[[str], object] = json.loads) -
     """
     try:
         raw = parse(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FaultPlanError(f"not readable: {error}") from None
     entries = raw.get("faults") if isinstance(raw, dict) else raw
     if not isinstance(entries, list):

@@ -21,6 +21,7 @@ from workmail_flow.flow_rule import FlowRule
 from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE
 from workmail_flow.rule_set import RuleSet
 from workmail_local.deployment import DeployedFunction, DeployedOrganization, Deployment
+from workmail_local.state_file import read_state_file
 from workmail_local.whole_file import write_whole_file
 
 if TYPE_CHECKING:
@@ -116,14 +117,23 @@ class HandlerFolder:
 
     @classmethod
     def load_all(cls, state: Path) -> tuple[HandlerFolder, ...]:
-        """Return every saved handler folder, ordered by name, without those whose folder is gone."""
-        found = []
-        for path in sorted((state / HANDLERS).glob("*.json")):
-            fields = json.loads(path.read_text())
-            lists = {key: tuple(fields[key]) for key in ("senders", "destinations", "domains")}
-            if Path(fields["folder"]).is_dir():
-                found.append(cls(**fields | lists | {"folder": Path(fields["folder"])}))
-        return tuple(found)
+        """Return every saved handler folder, ordered by name, without those whose folder is gone.
+
+        Raises:
+            StateFileError: A file is not one that this release saved.
+        """
+        remedy = "delete it and deploy the handler folder again"
+        files = sorted((state / HANDLERS).glob("*.json"))
+        found = (read_state_file(path, cls._from_json, remedy=remedy) for path in files)
+        return tuple(one for one in found if one is not None)
+
+    @classmethod
+    def _from_json(cls, fields: dict[str, Any]) -> HandlerFolder | None:
+        """Return the handler folder, or None if its folder is gone."""
+        folder = Path(fields["folder"])
+        read: dict[str, Any] = {key: tuple(fields[key]) for key in ("senders", "destinations", "domains")}
+        read["folder"] = folder
+        return cls(**fields | read) if folder.is_dir() else None
 
     def deployment(self, *, region: str, account: str, layers: tuple[Path, ...] = ()) -> Deployment:
         """Return the deployment of a stack with this function, its rule and least privilege.

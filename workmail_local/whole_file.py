@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_UNFINISHED: Final = ".unfinished"
 
 
 def write_whole_file(path: Path, content: bytes) -> None:
@@ -17,7 +19,7 @@ def write_whole_file(path: Path, content: bytes) -> None:
     Raises:
         OSError: It could not be written; the former content is still there, and no other file is left.
     """
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished = path.with_name(f".{path.name}{_UNFINISHED}")
     try:
         with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(content)
@@ -25,3 +27,9 @@ def write_whole_file(path: Path, content: bytes) -> None:
     except OSError:  # what is left of it would keep a full disk full
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed process left of files in this folder. Nobody may be writing there."""
+    for path in folder.glob(f".*{_UNFINISHED}"):
+        path.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workmail_local.whole_file import write_whole_file
+from workmail_local.whole_file import remove_unfinished, write_whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,3 +37,11 @@ def test_what_a_full_disk_did_not_take_does_not_keep_it_full(tmp_path: Path) -> 
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
+    write_whole_file(tmp_path / "kept.json", b"content")
+    (tmp_path / ".killed.json.unfinished").write_bytes(b"cont")
+    remove_unfinished(tmp_path)
+    remove_unfinished(tmp_path / "missing")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.json"]

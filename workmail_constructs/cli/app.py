@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from workmail_constructs.cli import deploy, local, rules, try_
+from workmail_constructs.cli.terminal import echo
 
 app = typer.Typer(
     name="workmail-flow",
@@ -23,7 +24,7 @@ try_.register(app)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(version("workmail-constructs"))
+        echo(version("workmail-constructs"))
         raise typer.Exit
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from workmail_constructs.cli.local import AsJson, State, fail
+from workmail_constructs.cli.terminal import echo, echo_json
 from workmail_local.aws.cdk import CdkError
 from workmail_local.server.daemon import DEFAULT_STATE, Daemon
 from workmail_local.server.local_app import LocalApp
@@ -63,7 +63,7 @@ def deploy(
         names, exclusively=exclusively, parameters=parameters or (), method=method
     )
     if as_json:
-        typer.echo(json.dumps({"stacks": report.stacks, "problems": report.problems}, indent=2))
+        echo_json({"stacks": report.stacks, "problems": report.problems})
     else:
         _print_reports(report.stacks)
     if report.problems:
@@ -83,7 +83,7 @@ def diff(
     names = _named(stacks, all_stacks=all_stacks)
     changes = _local_app(app, state, context, output=sys.stderr if as_json else sys.stdout).diff(names)
     if as_json:
-        typer.echo(json.dumps({"stacks": changes}, indent=2))
+        echo_json({"stacks": changes})
 
 
 def destroy(
@@ -99,10 +99,10 @@ def destroy(
     names = _named(stacks, all_stacks=all_stacks)
     report = _local_app(app, state, context).destroy(names)
     if as_json:
-        typer.echo(json.dumps({"destroyed": report.destroyed, "left": report.left}, indent=2))
+        echo_json({"destroyed": report.destroyed, "left": report.left})
     else:
         nothing = "nothing" if report.left else "nothing, because nothing was deployed"
-        typer.echo(f"Destroyed: {', '.join(report.destroyed) or nothing}")
+        echo(f"Destroyed: {', '.join(report.destroyed) or nothing}")
     if report.problems:
         fail(f"Not destroyed: {', '.join(report.problems)}")
 
@@ -124,13 +124,13 @@ def _local_app(app: str | None, state: Path, context: list[str] | None, *, outpu
 
 def _print_reports(reports: list[dict[str, Any]]) -> None:
     for report in reports:
-        typer.echo(
+        echo(
             f"{report['stack']}: {report['status']} in {report['region']}; as in the template: "
             f"resources {report['resources']}, email flow rules {len(report['rules'])}"
         )
         for name, value in report["outputs"].items():
-            typer.echo(f"  {name} = {value}")
+            echo(f"  {name} = {value}")
         for resource in report["dataOnly"]:
-            typer.echo(f"  kept as data only: {resource}")
+            echo(f"  kept as data only: {resource}")
         for layer in report["missingLayers"]:
-            typer.echo(f"  layer that no stack here deploys, so functions run without it: {layer}")
+            echo(f"  layer that no stack here deploys, so functions run without it: {layer}")

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from workmail_constructs.cli.terminal import echo, echo_json
 from workmail_local.server.client import ApiFailedError
 from workmail_local.server.daemon import DEFAULT_STATE, Daemon, DaemonError, NotRunningError
 from workmail_local.server.local_app import DeployError
+from workmail_local.state_file import StateFileError
 
 if TYPE_CHECKING:
     from workmail_local.server.client import Client
@@ -26,7 +28,7 @@ class _Group(TyperGroup):
         """Run the command; an error of the local WorkMail is a message on standard error and exit status 1."""
         try:
             return super().invoke(ctx)
-        except (ApiFailedError, DaemonError, DeployError) as error:
+        except (ApiFailedError, DaemonError, DeployError, StateFileError) as error:
             fail(str(error))
 
 
@@ -82,15 +84,15 @@ def up(
     options += ["--smtp-port", str(smtp_port), "--submission-port", str(submission_port), "--api-port", str(api_port)]
     daemon, started = Daemon.start(state, options)
     if as_json:
-        typer.echo(json.dumps(daemon.ready | {"started": started}, indent=2))
+        echo_json(daemon.ready | {"started": started})
         return
-    typer.echo(endpoints(daemon, "Started." if started else "It is already running."))
+    echo(endpoints(daemon, "Started." if started else "It is already running."))
     if not started and (daemon.ready["region"], daemon.ready["time_scale"]) != (region, time_scale):
         running = f"region {daemon.ready['region']}, time scale {daemon.ready['time_scale']:g}"
-        typer.echo(f"It keeps its options: {running}. To change them, run `workmail-flow local down` first.", err=True)
+        echo(f"It keeps its options: {running}. To change them, run `workmail-flow local down` first.", err=True)
     if sys.stdout.isatty() and not detach:
         watch(daemon)
-        typer.echo(f"The local WorkMail keeps running (process {daemon.pid}); stop it with `workmail-flow local down`.")
+        echo(f"The local WorkMail keeps running (process {daemon.pid}); stop it with `workmail-flow local down`.")
 
 
 @app.command()
@@ -99,10 +101,10 @@ def down(*, state: State = DEFAULT_STATE) -> None:
     try:
         daemon = Daemon.find(state)
     except NotRunningError:
-        typer.echo(f"No local WorkMail runs with the state folder {state}.")
+        echo(f"No local WorkMail runs with the state folder {state}.")
         return
     daemon.stop()
-    typer.echo(f"Stopped process {daemon.pid}; mailboxes and messages stay in {state}.")
+    echo(f"Stopped process {daemon.pid}; mailboxes and messages stay in {state}.")
 
 
 @app.command()
@@ -113,24 +115,24 @@ def status(*, state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
     daemon = Daemon.find(state)
     found = daemon.client.get("/v1/status")
     if as_json:
-        typer.echo(json.dumps(daemon.ready | found, indent=2))
+        echo_json(daemon.ready | found)
         return
-    typer.echo(status_lines(daemon, found))
+    echo(status_lines(daemon, found))
 
 
 @app.command()
 def env(*, state: State = DEFAULT_STATE) -> None:
     """Print the variables that let the AWS CLI and boto3 use the local AWS: `eval "$(workmail-flow local env)"`."""
     for name, value in Daemon.find(state).aws_environment.items():
-        typer.echo(f"export {name}={value}")
-    typer.echo("unset AWS_PROFILE AWS_DEFAULT_PROFILE")
+        echo(f"export {name}={value}")
+    echo("unset AWS_PROFILE AWS_DEFAULT_PROFILE")
 
 
 @app.command()
 def reset(*, state: State = DEFAULT_STATE) -> None:
     """Delete every message and empty mailboxes and spool; what is deployed stays."""
     _client(state).post("/v1/reset")
-    typer.echo("All messages are deleted; mailboxes and spool are empty.")
+    echo("All messages are deleted; mailboxes and spool are empty.")
 
 
 # Mail
@@ -173,7 +175,7 @@ def send(
             content, direction=direction.lower(), domains=domains, mail_from=mail_from, recipients=rcpt or ()
         )
         for note in envelope.notes:
-            typer.echo(f"{file}: {note}", err=True)
+            echo(f"{file}: {note}", err=True)
         if not envelope.recipients:
             fail(f"{file}: no recipient in To, Cc or Bcc; give one with --rcpt", status=2)
         try:
@@ -220,11 +222,11 @@ def messages(
 
     found = _client(state).get("/v1/messages", limit=limit)["messages"]
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        echo_json(found)
     elif found:
         print_rich(message_table(found))
     else:
-        typer.echo("No messages yet; send one with `workmail-flow local send FILE`.")
+        echo("No messages yet; send one with `workmail-flow local send FILE`.")
 
 
 @app.command()
@@ -236,7 +238,7 @@ def show(message_id: MessageId, *, state: State = DEFAULT_STATE, as_json: AsJson
     detail = client.message(_full_id(client, message_id))
     changes = changes_of(client, detail)
     if as_json:
-        typer.echo(json.dumps(detail | {"changes": changes}, indent=2))
+        echo_json(detail | {"changes": changes})
     else:
         print_detail(detail, changes)
 
@@ -259,11 +261,11 @@ def logs(
         wanted = [found["id"] for found in client.get("/v1/messages", limit=limit)["messages"]][::-1]
     found = [entry for one in wanted for entry in client.get(f"/v1/messages/{one}/logs")["logs"]]
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        echo_json(found)
         return
     for entry in found:
-        typer.echo(f"==> {entry['message']} {entry['rule']}, attempt {entry['attempt']}, {entry['startedAt']}")
-        typer.echo(entry["log"].rstrip("\n") or "(nothing)")
+        echo(f"==> {entry['message']} {entry['rule']}, attempt {entry['attempt']}, {entry['startedAt']}")
+        echo(entry["log"].rstrip("\n") or "(nothing)")
 
 
 @app.command()
@@ -328,7 +330,7 @@ def load_faults(
 
     try:
         faults = read_fault_plan(plan.read_text(), parse=parse)
-    except FaultPlanError as error:
+    except (FaultPlanError, UnicodeDecodeError) as error:
         fail(f"{plan}: {error}", status=2)
     body = json.dumps([fault.to_json() for fault in faults]).encode()
     _print_faults(_client(state).post("/v1/faults", body, method="PUT")["faults"], as_json=as_json)
@@ -338,7 +340,7 @@ def load_faults(
 def clear_faults(*, state: State = DEFAULT_STATE) -> None:
     """Deactivate all faults."""
     _client(state).post("/v1/faults", method="DELETE")
-    typer.echo("No active faults.")
+    echo("No active faults.")
 
 
 # Shared by the commands
@@ -359,33 +361,33 @@ def _finish(
         if not as_json:
             print_outcome(detail, changes)
         if not done:
-            typer.echo(f"{file}: not done within {timeout_s:g} s; message {message_id} is still in transit", err=True)
+            echo(f"{file}: not done within {timeout_s:g} s; message {message_id} is still in transit", err=True)
         elif save is not None:
             save.mkdir(parents=True, exist_ok=True)
             (save / file.name).write_bytes(client.content(message_id))
     if as_json:
-        typer.echo(json.dumps(results if len(results) > 1 else results[0], indent=2))
+        echo_json(results if len(results) > 1 else results[0])
     if not all(result["succeeded"] for result in results):
         raise typer.Exit(1)
 
 
 def _print_sent(sent: list[tuple[Path, str]], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps([{"file": str(file), "id": message_id} for file, message_id in sent], indent=2))
+        echo_json([{"file": str(file), "id": message_id} for file, message_id in sent])
     else:
         for _, message_id in sent:
-            typer.echo(message_id)
+            echo(message_id)
 
 
 def _print_faults(faults: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(faults, indent=2))
+        echo_json(faults)
         return
     for fault in faults:
         scope = ", ".join(f"{key} {value}" for key, value in fault.items() if key not in {"fault", "hits"})
-        typer.echo(f"{fault['fault']:<22} happened {fault['hits']} times{'; ' + scope if scope else ''}")
+        echo(f"{fault['fault']:<22} happened {fault['hits']} times{'; ' + scope if scope else ''}")
     if not faults:
-        typer.echo("No active faults.")
+        echo("No active faults.")
 
 
 def _client(state: Path) -> Client:
@@ -402,5 +404,5 @@ def _full_id(client: Client, beginning: str) -> str:
 
 def fail(message: str, *, status: int = 1) -> NoReturn:
     """End the command with a message on standard error."""
-    typer.echo(message, err=True)
+    echo(message, err=True)
     raise typer.Exit(status)

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
+from workmail_constructs.cli.terminal import printable
 from workmail_local.server.client import ApiFailedError
 
 if TYPE_CHECKING:
@@ -94,9 +95,9 @@ def message_table(messages: list[dict[str, Any]]) -> Table:
                 one["action"] or "…",
                 message["state"] if first else "",
             ]
-            table.add_row(*(Text(_printable(cell), no_wrap=True, overflow="ellipsis") for cell in cells))
+            table.add_row(*(_text(" ".join(cell.split()), no_wrap=True, overflow="ellipsis") for cell in cells))
         if more := len(recipients) - len(listed):
-            table.add_row("", "", "", Text(f"and {more} more", style="dim", no_wrap=True))
+            table.add_row("", "", "", _text(f"and {more} more", style="dim", no_wrap=True))
     return table
 
 
@@ -106,64 +107,69 @@ def outcome_table(message: dict[str, Any]) -> Table:
     for one in message["recipients"]:
         added = " (added, Bcc)" if one["added"] else ""
         table.add_row(
-            Text(one["recipient"] + added),
-            Text(one["rule"] or "none matched"),
-            Text(one["action"] or "undecided"),
-            Text(one["why"]),
-            Text(_where(one)),
+            _text(one["recipient"] + added),
+            _text(one["rule"] or "none matched"),
+            _text(one["action"] or "undecided"),
+            _text(one["why"]),
+            _text(_where(one)),
         )
     return table
 
 
 def print_outcome(message: dict[str, Any], changes: list[str]) -> None:
     """Print what `send` shows of one message."""
-    print_rich(Text(f"{message['file']}: message {message['id']}, {message['state']}"))
+    print_rich(_text(f"{message['file']}: message {message['id']}, {message['state']}"))
     print_rich(outcome_table(message))
     for flow in message["flows"]:
         for attempt in flow["attempts"]:
             if attempt["outcome"] != "replied":
-                print_rich(Text(f"attempt {attempt['number']}: {_attempt_line(attempt)}"))
+                print_rich(_text(f"attempt {attempt['number']}: {_attempt_line(attempt)}"))
             for finding in attempt["findings"]:
-                print_rich(Text(f"attempt {attempt['number']}: found: {finding}"))
+                print_rich(_text(f"attempt {attempt['number']}: found: {finding}"))
     for change in changes:
-        print_rich(Text(change))
+        print_rich(_text(change))
 
 
 def print_detail(message: dict[str, Any], changes: list[str]) -> None:
     """Print everything about a message."""
-    print_rich(Text(f"message {message['id']}, {message['state']}"))
+    print_rich(_text(f"message {message['id']}, {message['state']}"))
     print_rich(
-        Text(
+        _text(
             f"{message['direction'].lower()}, {message['source']}, {message['receivedAt']}, {message['size']:,} bytes, "
             f"from {message['mailFrom'] or '<>'}"
         )
     )
     print_rich(outcome_table(message))
     for flow in message["flows"]:
-        print_rich(Text(f"rule {flow['rule']['name'] if flow['rule'] else 'none'}", style="bold"))
+        print_rich(_text(f"rule {flow['rule']['name'] if flow['rule'] else 'none'}", style="bold"))
         for recipient, why in flow["why"].items():
-            print_rich(Text(f"  {recipient}: {why['reason']}"))
+            print_rich(_text(f"  {recipient}: {why['reason']}"))
             for lost in why["lost"]:
-                print_rich(Text(f"    not {lost['rule']}: {lost['reason']}"))
+                print_rich(_text(f"    not {lost['rule']}: {lost['reason']}"))
         if flow["heldBecause"]:
-            print_rich(Text(f"held: {flow['heldBecause']}", style="bold"))
+            print_rich(_text(f"held: {flow['heldBecause']}", style="bold"))
         if flow["event"]:
-            print_rich(Text("event:"))
-            print_rich(Text(json.dumps(flow["event"], indent=2, ensure_ascii=False)))
+            print_rich(_text("event:"))
+            print_rich(_text(json.dumps(flow["event"], indent=2, ensure_ascii=False)))
         for attempt in flow["attempts"]:
-            print_rich(Text(f"attempt {attempt['number']}: {_attempt_line(attempt)}", style="bold"))
+            print_rich(_text(f"attempt {attempt['number']}: {_attempt_line(attempt)}", style="bold"))
             for finding in attempt["findings"]:
-                print_rich(Text(f"  found: {finding}"))
+                print_rich(_text(f"  found: {finding}"))
             if attempt["reply"] is not None:
-                print_rich(Text("  reply: " + json.dumps(attempt["reply"], ensure_ascii=False)[:4000]))
+                print_rich(_text("  reply: " + json.dumps(attempt["reply"], ensure_ascii=False)[:4000]))
             for line in attempt["log"].splitlines():
-                print_rich(Text(f"  | {line}"))
+                print_rich(_text(f"  | {line}"))
         if flow["failureRecord"]:
             kept = flow["failureRecord"]
             sent = kept["prevented"] or "sent"
-            print_rich(Text(f"on-failure destination {kept['destination']}: {sent}"))
+            print_rich(_text(f"on-failure destination {kept['destination']}: {sent}"))
     for change in changes:
-        print_rich(Text(change))
+        print_rich(_text(change))
+
+
+def _text(text: object, **style: Any) -> Text:
+    """Return text as it is safe to print; rich reads no markup in it."""
+    return Text(printable(text), **style)
 
 
 def changes_of(client: Client, message: dict[str, Any]) -> list[str]:
@@ -192,16 +198,11 @@ def watch(daemon: Daemon) -> None:
                 f"{counts['messages']} messages, {status['inFlight']} in flight, {counts['held']} held; "
                 f"stacks: {', '.join(status['stacks']) or 'none'}; Ctrl-C ends this view only"
             )
-            live.update(Group(Text(heading), message_table(newest)))
+            live.update(Group(_text(heading), message_table(newest)))
             with suppress(queue.Empty):
                 happened.get(timeout=_REFRESH_S)
                 while not happened.empty():
                     happened.get()
-
-
-def _printable(text: str) -> str:
-    """Return text of a message without characters that would move the terminal's cursor."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _where(outcome: dict[str, Any]) -> str:

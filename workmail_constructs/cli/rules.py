@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
+from workmail_constructs.cli.terminal import echo, echo_json, printable
 from workmail_flow.address import address_problem
 from workmail_flow.diff import diff as differences
 from workmail_flow.diff import effect_in_words
@@ -77,24 +78,28 @@ def lint(
     grave = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     failed = any(finding["severity"] in grave and not finding["acknowledged"] for finding in found)
     if as_json:
-        _print_json({"findings": found})
+        echo_json({"findings": found})
     else:
         for finding in found:
             _print_finding(finding)
         counts = [sum(finding["severity"] == severity for finding in found) for severity in Severity]
-        typer.echo(", ".join(f"{count} {severity}" for count, severity in zip(counts, Severity, strict=True)))
+        echo(", ".join(f"{count} {severity}" for count, severity in zip(counts, Severity, strict=True)))
     raise typer.Exit(1 if failed else 0)
+
+
+def _wrong(message: str) -> typer.BadParameter:
+    return typer.BadParameter(printable(message))
 
 
 def _direction(value: str) -> FlowDirection:
     if value.upper() in tuple(FlowDirection):
         return FlowDirection(value.upper())
-    raise typer.BadParameter(f"found {value!r}; allowed are inbound, outbound")
+    raise _wrong(f"found {value!r}; allowed are inbound, outbound")
 
 
 def _address(value: str | None) -> str | None:
     if value is not None and (problem := address_problem(value)):
-        raise typer.BadParameter(f"found {value!r}: {problem}; a full address like mailbox@example.com is needed (F14)")
+        raise _wrong(f"found {value!r}: {problem}; a full address like mailbox@example.com is needed (F14)")
     return value
 
 
@@ -125,12 +130,12 @@ def decide(
     name = decision.rule.name if decision.rule else None
     if as_json:
         lost = [{"rule": lost.rule.name, "reason": lost.reason} for lost in decision.lost]
-        _print_json({"rule": name, "action": decision.action, "reason": decision.reason, "lost": lost})
+        echo_json({"rule": name, "action": decision.action, "reason": decision.reason, "lost": lost})
         return
-    typer.echo(f"{decision.action}: {f'rule {name!r}' if name else 'no rule'}")
-    typer.echo(f"  {decision.reason}")
+    echo(f"{decision.action}: {f'rule {name!r}' if name else 'no rule'}")
+    echo(f"  {decision.reason}")
     for lost_rule in decision.lost:
-        typer.echo(f"  not rule {lost_rule.rule.name!r}: {lost_rule.reason}")
+        echo(f"  not rule {lost_rule.rule.name!r}: {lost_rule.reason}")
 
 
 @app.command()
@@ -144,8 +149,8 @@ def explain(
 ) -> None:
     """Show the rules as a Mermaid diagram and a table of who gets what, in Markdown."""
     for declared in _declared(source, stack, region, profile, organization):
-        typer.echo(f"# Email flow rules of organization {declared.organization_id}\n")
-        typer.echo(explanation(declared.rules))
+        echo(f"# Email flow rules of organization {declared.organization_id}\n")
+        echo(explanation(declared.rules))
 
 
 @app.command()
@@ -159,7 +164,7 @@ def runbook(
 ) -> None:
     """Print what to type in the console, in an order that loses no mail meanwhile, in Markdown."""
     for declared in _declared(source, stack, region, profile, organization):
-        typer.echo(steps(declared.rules, organization_id=declared.organization_id))
+        echo(steps(declared.rules, organization_id=declared.organization_id))
 
 
 @app.command()
@@ -179,13 +184,13 @@ def diff(
 ) -> None:
     """Show whose mail NEW treats differently than OLD, whatever the names of the rules."""
     if len(sources) != (1 if stack else 2):
-        raise typer.BadParameter("give OLD and NEW, or --stack NAME and NEW")
+        raise _wrong("give OLD and NEW, or --stack NAME and NEW")
     old = _one(_declared(None if stack else sources[0], stack, region, profile, organization))
     new = _one(_declared(sources[-1], None, region, profile, organization))
     new_rules = _with_known_functions(new.rules, stack, region) if stack else new.rules
     changes = differences(old.rules, new_rules)
     if as_json:
-        _print_json(
+        echo_json(
             {
                 "changes": [
                     {
@@ -201,15 +206,15 @@ def diff(
         )
         return
     for change in changes:
-        typer.echo(str(change))
+        echo(str(change))
     if not changes:
-        typer.echo("No mail is treated differently.")
+        echo("No mail is treated differently.")
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON schema of rule files."""
-    typer.echo(files("workmail_constructs.cli").joinpath(SCHEMA_FILE).read_text(encoding="utf-8"), nl=False)
+    echo(files("workmail_constructs.cli").joinpath(SCHEMA_FILE).read_text(encoding="utf-8"), nl=False)
 
 
 def _declared(
@@ -217,7 +222,7 @@ def _declared(
 ) -> Sequence[DeclaredRules]:
     """Read the rules, one entry per organization."""
     if (source is None) is (stack is None):
-        raise typer.BadParameter("give either FILE, a rule file or a cdk.out folder, or --stack NAME")
+        raise _wrong("give either FILE, a rule file or a cdk.out folder, or --stack NAME")
     declared = _or_fail(lambda: _of_stack(stack, region, profile) if stack else _of_path(source or Path()))
     if not declared:
         place = source or f"stack {stack}"
@@ -226,7 +231,7 @@ def _declared(
         chosen = [entry for entry in declared if entry.organization_id == organization]
         if not chosen:
             found = ", ".join(entry.organization_id for entry in declared) or "none"
-            raise typer.BadParameter(f"no rules for organization {organization!r}; found {found}")
+            raise _wrong(f"no rules for organization {organization!r}; found {found}")
         return chosen
     return declared
 
@@ -278,7 +283,7 @@ def _or_fail(read: Callable[[], Sequence[DeclaredRules]]) -> Sequence[DeclaredRu
 def _one(declared: Sequence[DeclaredRules]) -> DeclaredRules:
     if len(declared) != 1:
         found = ", ".join(entry.organization_id for entry in declared) or "none"
-        raise typer.BadParameter(f"rules of one organization are needed, found {found}; choose with --organization")
+        raise _wrong(f"rules of one organization are needed, found {found}; choose with --organization")
     return declared[0]
 
 
@@ -299,12 +304,8 @@ def _content(file: Path) -> object:
 
 
 def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
+    echo(message, err=True)
     raise typer.Exit(1)
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _finding_as_json(finding: LintFinding, organization: str | None) -> dict[str, Any]:
@@ -338,9 +339,9 @@ def _problem_as_json(problem: RuleProblem) -> dict[str, Any]:
 
 def _print_finding(finding: dict[str, Any]) -> None:
     colour = {Severity.ERROR: typer.colors.RED, Severity.WARNING: typer.colors.YELLOW, Severity.INFO: typer.colors.BLUE}
-    typer.secho(f"{finding['severity']} {finding['code']}", fg=colour[finding["severity"]], bold=True)
-    typer.echo(f"  {finding['message']}")
+    echo(f"{finding['severity']} {finding['code']}", fg=colour[finding["severity"]], bold=True)
+    echo(f"  {finding['message']}")
     if finding["remedy"]:
-        typer.echo(f"  {finding['remedy']}")
+        echo(f"  {finding['remedy']}")
     if finding["acknowledged"]:
-        typer.echo(f"  acknowledged: {finding['acknowledged']}")
+        echo(f"  acknowledged: {finding['acknowledged']}")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from workmail_constructs.cli.terminal import echo, echo_json
+
 if TYPE_CHECKING:
     from workmail_local.mail.envelope import Envelope
     from workmail_local.trial.handler_trials import Trial, TriedHandler
@@ -77,7 +79,7 @@ def try_handler(
     problems += _out_problems(message, out)
     if problems or tried is None:
         for problem in problems:
-            typer.echo(problem, err=True)
+            echo(problem, err=True)
         raise typer.Exit(2)
 
     import asyncio
@@ -103,12 +105,12 @@ async def _run(tried: TriedHandler, messages: list[_Message], *, out: Path | Non
                     path = str(written) if written else None
                     documents.append({"message": str(message.path), **trial.to_json(), "written": path})
                 else:
-                    typer.echo(_report(trial, message.path, written))
+                    echo(_report(trial, message.path, written))
     except CodeError as error:
-        typer.echo(str(error), err=True)
+        echo(str(error), err=True)
         failed = True
     if as_json:
-        typer.echo(json.dumps(documents, indent=2, ensure_ascii=False))
+        echo_json(documents)
     return failed
 
 
@@ -119,7 +121,7 @@ def _require_local_extra() -> None:
         if (missing.name or "").startswith("workmail"):
             raise
         text = f"running handlers needs packages that a plain install does not have (no module named {missing.name!r})"
-        typer.echo(f"{text}: pip install 'workmail-constructs[local]'", err=True)
+        echo(f"{text}: pip install 'workmail-constructs[local]'", err=True)
         raise typer.Exit(1) from missing
 
 
@@ -212,7 +214,7 @@ def _cache() -> Path:
 
 
 def _progress(text: str) -> None:
-    typer.echo(f"==> {text}", err=True)
+    echo(f"==> {text}", err=True)
 
 
 def _write(trial: Trial, path: Path, out: Path) -> Path:

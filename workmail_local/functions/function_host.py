@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, Self
 
 from workmail_local.access_keys import AccessKeys
 from workmail_local.functions.invocation import Invocation, InvocationOutcome
-from workmail_local.functions.orphan_guard import OrphanGuard
 from workmail_local.functions.prepared_function import PreparedFunction, prepare
 from workmail_local.functions.worker import Worker
 
@@ -59,7 +58,6 @@ class FunctionHost:
         self._pools: dict[str, _Pool] = {}
         self._busy: dict[Worker, _Pool] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._guard = OrphanGuard()
         self._memory_check: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
@@ -110,7 +108,6 @@ class FunctionHost:
             worker.kill()
         await asyncio.gather(*self._ending)
         self._pools.clear()
-        self._guard.close()
 
     def _pool(self, spec: FunctionSpec) -> _Pool:
         pool = self._pools.get(spec.arn)
@@ -135,7 +132,7 @@ class FunctionHost:
                 del self._pools[pool.spec.arn]  # so that the next invocation tries again
             raise
         self._make_room()
-        worker = Worker(pool.spec, prepared, guard=self._guard, on_free=self._worker_free, on_end=self._worker_ended)
+        worker = Worker(pool.spec, prepared, on_free=self._worker_free, on_end=self._worker_ended)
         await worker.start()
         return worker
 

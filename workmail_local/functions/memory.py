@@ -13,8 +13,7 @@ def resident_bytes(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/statm", "rb") as statm:
             total = int(statm.read().split()[1]) * _PAGE
-        with open(f"/proc/{pid}/task/{pid}/children", "rb") as children:
-            return total + sum(resident_bytes(int(child)) for child in children.read().split())
+        return total + sum(map(resident_bytes, children_of(pid)))
     except (OSError, IndexError):
         return 0
 
@@ -29,3 +28,12 @@ def peak_resident_bytes(pid: int) -> int:
     except OSError:
         pass
     return 0
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the children of a process; none without /proc or without such a process."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as children:
+            return [int(child) for child in children.read().split()]
+    except OSError:
+        return []

@@ -7,23 +7,27 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from workmail_local.functions import supervisor
 from workmail_local.functions.invocation import Invocation, InvocationOutcome
-from workmail_local.functions.memory import peak_resident_bytes, resident_bytes
+from workmail_local.functions.memory import children_of, peak_resident_bytes, resident_bytes
 from workmail_local.functions.runtime_api import MAX_RESPONSE_BYTES, RuntimeApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workmail_local.functions.function_spec import FunctionSpec
-    from workmail_local.functions.orphan_guard import OrphanGuard
     from workmail_local.functions.prepared_function import PreparedFunction
 
 INIT_LIMIT_S: Final = 10.0
 """Seconds Lambda gives the code to load."""
+
+_SUPERVISOR_LIMIT_S: Final = 1.0
+"""Seconds until a supervisor that does not end, for example because its function stopped it, is killed."""
 
 _PIPE_CHUNK: Final = 65_536
 _MIB: Final = 1024 * 1024
@@ -48,13 +52,11 @@ class Worker:
         spec: FunctionSpec,
         prepared: PreparedFunction,
         *,
-        guard: OrphanGuard,
         on_free: Callable[[Worker], None],
         on_end: Callable[[Worker], None],
     ) -> None:
         self.spec = spec
         self._prepared = prepared
-        self._guard = guard
         self._on_free = on_free
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -85,10 +87,10 @@ class Worker:
         self._started_at = time.perf_counter()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *self._prepared.command,
+                *(sys.executable, "-I", "-S", supervisor.__file__, *self._prepared.command),
                 env={**self._prepared.environment, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}"},
                 cwd=self._prepared.task_root,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -99,7 +101,6 @@ class Worker:
             raise
         finally:
             os.close(output)
-        self._guard.watch(self._process.pid)
         self._loop.add_reader(self._output, self._read_output)
         self._ended = self._loop.create_task(self._wait_for_end())
         self._limit = self._loop.call_later(INIT_LIMIT_S, self._init_timed_out)
@@ -122,7 +123,9 @@ class Worker:
     def kill(self) -> None:
         """Kill the process and everything it started; a running invocation ends as CRASHED."""
         self._leave()
-        self._kill_group()
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()  # the supervisor ends them all
+            self._loop.call_later(_SUPERVISOR_LIMIT_S, self._kill_group)
 
     async def wait_ended(self) -> None:
         """Wait until the process has ended and its port is closed."""
@@ -132,7 +135,7 @@ class Worker:
     def check_memory(self) -> None:
         """Kill the process if it uses more resident memory than the function has."""
         if self._process is not None and not self._over:
-            self._limit_memory(resident_bytes(self._process.pid))
+            self._limit_memory(sum(map(resident_bytes, children_of(self._process.pid))))
 
     # RuntimeEvents
 
@@ -151,7 +154,7 @@ class Worker:
         """The handler returned."""
         lasted = time.perf_counter() - self._dispatched_at
         if lasted > _PEAK_WORTH_READING_S and self._process is not None:
-            self._limit_memory(peak_resident_bytes(self._process.pid))
+            self._limit_memory(max(map(peak_resident_bytes, children_of(self._process.pid)), default=0))
         self._finish(InvocationOutcome.REPLIED, payload=payload)
 
     def failed(self, error: bytes) -> None:
@@ -305,8 +308,7 @@ class Worker:
         assert self._process is not None and self._server is not None  # noqa: S101, PT018 - `start` set them
         code = await self._process.wait()
         self._read_output()
-        self._kill_group()  # what the process started and did not end
-        self._guard.forget(self._process.pid)
+        self._kill_group()  # what a supervisor that was killed has left
         self._leave()
         how = f"signal: {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         outcome = InvocationOutcome.CRASHED if self._initialised else InvocationOutcome.INIT_ERROR

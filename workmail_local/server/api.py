@@ -20,11 +20,13 @@ from aiohttp import web
 
 from workmail_flow import limits
 from workmail_flow.rule_problems import RuleError
+from workmail_flow.template import TemplateError
 from workmail_flow.vocabulary import FlowDirection
 from workmail_local.email_flow.engine import RefusedError, Submission
 from workmail_local.faults import Fault, FaultPlanError, read_fault_plan
 from workmail_local.loopback import is_local_request
 from workmail_local.mail.message_diff import diff_messages
+from workmail_local.state_file import StateFileError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -135,7 +137,7 @@ class Api:
         mail_from = request.query.get("mailFrom")
         if mail_from is None:
             raise ApiError('mailFrom: found none; give the envelope sender, "" for the null reverse-path')
-        content = crlf(await request.read())
+        content = await asyncio.to_thread(crlf, await request.read())
         message = await self._accept(Submission("api", direction, mail_from, recipients, content))
         return web.json_response({"id": message.id}, status=202)
 
@@ -278,6 +280,8 @@ class Api:
             await self.deployments.load()
         except RuleError as error:
             raise ApiError(f"the deployed rules conflict: {error}", status=409) from error
+        except (StateFileError, TemplateError) as error:
+            raise ApiError(str(error), status=409) from error
         stacks = self.deployments.now.stacks
         self.watchers.publish({"type": "deployed", "stacks": stacks})
         return web.json_response({"stacks": stacks, "resumed": self.engine.resume()})
@@ -350,7 +354,7 @@ def _error(message: str, status: int) -> web.Response:
 async def _body(request: web.Request) -> dict[str, Any]:
     try:
         body = json.loads(await request.text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ApiError(f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise ApiError("the body must be a JSON object")

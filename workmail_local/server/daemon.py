@@ -98,7 +98,7 @@ class Daemon:
             for path in (state, ready_file):
                 require_own(path)
             ready = json.loads(ready_file.read_text())
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
             raise NotRunningError(_not_running(state)) from None
         except OSError as error:
             raise DaemonError(_no_state_folder(state, error)) from error
@@ -108,7 +108,7 @@ class Daemon:
             pid = ready["pid"]
             if _alive(pid) and Client(ready["api"], ready["token"], timeout_s=5).get("/v1/status").get("pid") == pid:
                 return cls(state, ready)
-        except (ApiFailedError, OSError, AttributeError, LookupError, TypeError):
+        except (ApiFailedError, OSError, AttributeError, LookupError, TypeError, ValueError):
             pass
         raise NotRunningError(_not_running(state))
 

@@ -40,10 +40,12 @@ class Deployments:
         self._destinations = destinations
 
     async def load(self) -> None:
-        """Read what is deployed.
+        """Read what is deployed; if that fails, `now` stays as it was.
 
         Raises:
-            workmail_flow.rule_problems.RuleError: The deployed rules conflict; `now` stays as it was.
+            workmail_flow.rule_problems.RuleError: The deployed rules conflict.
+            workmail_flow.template.TemplateError: Another release declared the rules.
+            StateFileError: A file of a stack or a handler folder cannot be used.
         """
         deployed, folders = await asyncio.to_thread(self._read)
         for folder in folders:

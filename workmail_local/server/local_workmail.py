@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from workmail_flow.rule_problems import RuleError
+from workmail_flow.template import TemplateError
 from workmail_local.aws.server import AwsEndpoint
 from workmail_local.clock import Clock
 from workmail_local.email_flow.destinations import Destinations
@@ -35,8 +37,9 @@ from workmail_local.server.deployments import Deployments
 from workmail_local.server.reports import Reports
 from workmail_local.server.smtp_ports import SUBMISSION_USER, SmtpPorts
 from workmail_local.server.watchers import Watchers
+from workmail_local.state_file import StateFileError, read_state_file
 from workmail_local.store.store import Store
-from workmail_local.whole_file import write_whole_file
+from workmail_local.whole_file import remove_unfinished, write_whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +96,7 @@ async def serve(state: Path, settings: Settings) -> None:
 
     Raises:
         AlreadyRunningError: Another one runs with this state folder.
-        CannotStartError: A port is taken, or the state folder cannot be written or is not ours alone.
+        CannotStartError: A port is taken, or the state folder cannot be read or written, or is not ours alone.
     """
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -101,7 +104,7 @@ async def serve(state: Path, settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         try:
             await _start(stack, state.absolute(), settings)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, StateFileError, RuleError, TemplateError) as error:
             raise CannotStartError(f"the local WorkMail cannot start: {error}") from error
         await stopped.wait()
 
@@ -111,6 +114,8 @@ async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None
     make_private_folder(state)
     _lock(stack, state)
     narrow(state)
+    for folder in (state, state / "content", state / "outbound"):
+        remove_unfinished(folder)
     kept = _kept_settings(state)
     smtp = _listen(stack, settings.smtp_port, kept.get("smtp"))
     submission = _listen(stack, settings.submission_port, kept.get("submission"))
@@ -243,9 +248,19 @@ def _port(listener: socket.socket) -> int:
 
 def _kept_settings(state: Path) -> dict[str, Any]:
     kept: dict[str, Any] = {}
-    with suppress(FileNotFoundError, ValueError):
-        kept = json.loads((state / _SETTINGS_FILE).read_text())
+    with suppress(FileNotFoundError):
+        remedy = "delete it to get a new password and any free ports"
+        kept = read_state_file(state / _SETTINGS_FILE, _settings, remedy=remedy)
     return {"password": secrets.token_urlsafe(12)} | kept
+
+
+def _settings(raw: dict[str, Any]) -> dict[str, Any]:
+    for name in ("smtp", "submission", "api"):
+        if not isinstance(raw.get(name, 0), int) or not 0 <= raw.get(name, 0) <= 65535:
+            raise ValueError(f"{name} is {raw[name]!r}, not a port")
+    if not isinstance(raw.get("password", ""), str):
+        raise TypeError("password is not text")
+    return raw
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -295,7 +295,10 @@ class Store:
         for row in rows:
             if row["message_id"] not in messages:
                 messages[row["message_id"]] = self._message(row["message_id"])
-            flows.append(_flow(row, messages[row["message_id"]]))
+            flow = _flow(row, messages[row["message_id"]])
+            if flow.first_attempt_at is not None:  # a run whose wall clock was ahead must not stretch the rule timeout
+                flow.first_attempt_at = min(flow.first_attempt_at, self._clock.now())
+            flows.append(flow)
         return flows
 
     def outcomes(self, flow_id: str) -> list[RecipientOutcome]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import select
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -204,3 +206,61 @@ def _ends(pid: int) -> bool:
         return bool(select.select([process], [], [], 20)[0])
     finally:
         os.close(process)
+
+
+DOUBLE_FORK = """
+import os, pathlib, signal, time
+def handler(event, context):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            pathlib.Path(os.environ["PID"]).write_text(str(os.getpid()))
+            time.sleep(600)
+        os._exit(0)
+    os.wait()
+    while not pathlib.Path(os.environ["PID"]).exists() or not pathlib.Path(os.environ["PID"]).read_text():
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands a lost process to the supervisor")
+def test_a_process_that_left_its_group_lives_between_invocations_and_no_longer(
+    make_function: MakeFunction, with_host: WithHost, tmp_path: Path
+) -> None:
+    spec = make_function(DOUBLE_FORK, environment={"PID": str(tmp_path / "pid")}, timeout_s=30)
+
+    async def body(host: FunctionHost) -> int:
+        assert (await host.invoke(spec, b"{}")).outcome is InvocationOutcome.REPLIED
+        pid = int((tmp_path / "pid").read_text())
+        assert (await host.invoke(spec, b"{}")).outcome is InvocationOutcome.REPLIED
+        os.kill(pid, 0)  # still there
+        return pid
+
+    pid = with_host(body)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_function_that_kills_its_parent_has_crashed_and_nothing_else_has(
+    make_function: MakeFunction, with_host: WithHost
+) -> None:
+    spec = make_function(
+        """
+        import os, signal, time
+        def handler(event, context):
+            if event:
+                os.kill(os.getppid(), getattr(signal, event["signal"]))
+                time.sleep(event["sleep"])
+            return os.getpid()
+        """,
+        timeout_s=20,
+    )
+
+    async def body(host: FunctionHost) -> None:
+        killed = await host.invoke(spec, b'{"signal": "SIGKILL", "sleep": 600}')
+        assert (killed.outcome, killed.error_type) == (InvocationOutcome.CRASHED, "Runtime.ExitError")
+        after = await host.invoke(spec, b"{}")
+        assert after.outcome is InvocationOutcome.REPLIED
+        stopped = await host.invoke(spec, b'{"signal": "SIGSTOP", "sleep": 0}')
+        assert stopped.payload == after.payload
+
+    with_host(body)

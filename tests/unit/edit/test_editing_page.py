@@ -1,8 +1,7 @@
-"""The handlers of docs/editing.md, run as they stand there, and the tests that docs/security.md names."""
+"""The handlers of docs/editing.md, run as they stand there."""
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from tests.unit.runtime.load_event import load_event
 
 ROOT = Path(__file__).resolve().parents[3]
 BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/editing.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
-NAMED = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs/security.md").read_text("utf-8"))
 
 
 def _handler(block: str) -> Any:
@@ -45,9 +43,3 @@ def test_the_guard_delivers_no_program(stub_aws: StubAws, rest: str) -> None:  #
 def test_the_guard_delivers_ordinary_mail(stub_aws: StubAws) -> None:  # noqa: F811
     stub_aws.answer(Answer(body=messages()["mixed-alternative-attachment"]))
     assert _types(_handler(BLOCKS[1])(load_event("inbound"), None)) == ["DEFAULT"]
-
-
-@pytest.mark.parametrize(("path", "name"), sorted(set(NAMED)), ids=[name for _, name in sorted(set(NAMED))])
-def test_each_test_that_the_security_page_names_exists(path: str, name: str) -> None:
-    tree = ast.parse((ROOT / path).read_text("utf-8"))
-    assert name in [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]

@@ -1,0 +1,34 @@
+"""The only way to the terminal: text of mail, logs, replies and files never reaches it raw."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+import typer
+
+# Control characters but tab and line feed, zero-width characters, line separators, what changes the direction of text
+# (UAX #9), and tags and surrogates, which no terminal shows.
+_UNSAFE: Final = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
+    r"\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+def printable(text: object) -> str:
+    r"""Return text in which each character that could steer a terminal or mislead a reader is escaped, as in `\x1b`.
+
+    Tabs and line feeds stay.
+    """
+    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), str(text))
+
+
+def echo(text: object, *, err: bool = False, nl: bool = True, **style: Any) -> None:
+    """Print text, without what could steer the terminal; `style` is that of `typer.style`."""
+    typer.secho(printable(text), err=err, nl=nl, **style)
+
+
+def echo_json(value: object) -> None:
+    """Print JSON in ASCII."""
+    typer.echo(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
