@@ -333,6 +333,17 @@ def test_the_documentation_shows_true_output(tmp_path: Path, monkeypatch: pytest
     assert _without_chance(result.stdout.replace(f"{tmp_path}/", "")) == _without_chance(output)
 
 
+def test_the_readme_shows_true_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = HELLO_WORLD.parents[1]
+    _, _, text = (root / "README.md").read_text(encoding="utf-8").partition("\nworkmail-flow try ")
+    command, shown = text.partition("```")[0], text.split("```")[2].strip("\n")
+    monkeypatch.chdir(root)
+    words = shlex.split(command.replace("\\\n", " "))
+    result = run(*(tmp_path / "edited" if word == "edited" else word for word in words))
+    assert result.exit_code == 0
+    assert _without_chance(shown) in _without_chance(result.stdout)
+
+
 def _without_chance(output: str) -> str:
-    """Leave out what differs from run to run: ids, and times."""
-    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+ ms", "#", output).strip()
+    """Leave out what differs from run to run: ids, marks made of them, and times."""
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}|\d+ ms", "#", output).strip()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from workmail_local.access_keys import AccessKeys
 from workmail_local.deployment import load_deployments
 from workmail_local.faults import FaultPlan
 from workmail_local.handler_folder import HandlerFolder
@@ -85,7 +86,9 @@ def test_a_handler_folder_of_another_release_is_reported(tmp_path: Path) -> None
 )
 def test_the_local_workmail_does_not_start_with_a_broken_file(tmp_path: Path, name: str, content: bytes) -> None:
     path = put(tmp_path, name, content)
-    settings = Settings(region="us-east-1", account="123456789012", aws_endpoint="http://127.0.0.1:9")
+    settings = Settings(
+        region="us-east-1", account="123456789012", keys=AccessKeys.random(), aws_endpoint="http://127.0.0.1:9"
+    )
     with pytest.raises(CannotStartError) as error:
         asyncio.run(serve(tmp_path, settings))
     assert re.fullmatch(
