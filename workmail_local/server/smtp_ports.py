@@ -14,6 +14,7 @@ from aiosmtpd.smtp import MISSING, SMTP, AuthResult, LoginPassword, syntax
 from workmail_flow import limits
 from workmail_flow.vocabulary import FlowDirection
 from workmail_local.email_flow.engine import Engine, RefusedError, Submission
+from workmail_local.server.data_reader import DataReader
 
 if TYPE_CHECKING:
     import socket
@@ -45,6 +46,15 @@ class _Smtp(SMTP):
         self._refusals = refusals
         self._failed_logins = 0
         super().__init__(*args, **options)
+
+    @syntax("DATA")
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
+        reader = self._reader
+        self._reader = DataReader(reader)  # type: ignore[assignment]  # all that aiosmtpd calls there
+        try:
+            await super().smtp_DATA(arg)
+        finally:
+            self._reader = reader
 
     @syntax("AUTH <mechanism>")
     async def smtp_AUTH(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name

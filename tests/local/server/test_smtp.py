@@ -49,6 +49,15 @@ def test_mail_comes_in_byte_for_byte(workmail_local: WorkMailLocal) -> None:
     assert workmail_local.daemon.client.content(str(found["id"])) == MESSAGE
 
 
+def test_a_message_of_millions_of_lines_comes_in_byte_for_byte_before_the_connection_times_out(
+    workmail_local: WorkMailLocal,
+) -> None:
+    message = b"From: ann@other.test\r\nSubject: hello\r\n\r\n.\r\n" + b"\r\n" * 8_000_000
+    with connection(workmail_local) as smtp:
+        assert smtp.sendmail("ann@other.test", ["bob@example.com"], message) == {}
+    assert workmail_local.daemon.client.content(str(only_message(workmail_local)["id"])) == message
+
+
 @pytest.mark.fact("E4")
 def test_recipients_outside_the_organization_are_refused_one_by_one(workmail_local: WorkMailLocal) -> None:
     workmail_local.deploy_handler(HANDLERS / "replies")
