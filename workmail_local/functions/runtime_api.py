@@ -70,6 +70,11 @@ class RuntimeApi(asyncio.Protocol):
             return
         self._transport = transport
 
+    def close(self) -> None:
+        """End the connection: the process that it came from may not have closed it yet."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def send_event(self, event: bytes, *, request_id: str, deadline_ms: int, trace_id: str) -> None:
         """Answer the waiting request with an event."""
         self._request_id = request_id.encode()

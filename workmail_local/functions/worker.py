@@ -60,6 +60,7 @@ class Worker:
         self._on_free = on_free
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
+        self._connections: list[RuntimeApi] = []
         self._api: RuntimeApi | None = None  # the connection that is waiting for an event
         self._pending: bytes | None = None  # an event that the client has not asked for yet
         self._result: asyncio.Future[Invocation] | None = None
@@ -80,7 +81,7 @@ class Worker:
         fixed_head = (
             f"Lambda-Runtime-Invoked-Function-Arn: {self.spec.arn}\r\nContent-Type: application/json\r\n"
         ).encode()
-        self._server = await self._loop.create_server(lambda: RuntimeApi(self, fixed_head), "127.0.0.1", 0)
+        self._server = await self._loop.create_server(lambda: self._connected(fixed_head), "127.0.0.1", 0)
         port = self._server.sockets[0].getsockname()[1]
         self._output, output = os.pipe()
         os.set_blocking(self._output, False)
@@ -304,6 +305,10 @@ class Worker:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
+    def _connected(self, fixed_head: bytes) -> RuntimeApi:
+        self._connections.append(RuntimeApi(self, fixed_head))
+        return self._connections[-1]
+
     async def _wait_for_end(self) -> None:
         assert self._process is not None and self._server is not None  # noqa: S101, PT018 - `start` set them
         code = await self._process.wait()
@@ -315,6 +320,9 @@ class Worker:
         self._end_with(outcome, "Runtime.ExitError", f"Runtime exited with error: {how}")
         self._close_output()
         self._server.close()
+        for connection in self._connections:
+            connection.close()
+        await asyncio.sleep(0)  # a transport closes its socket in the loop's next round
 
 
 def _readable(log: bytearray) -> str:
