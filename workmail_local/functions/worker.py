@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from workmail_local.functions import supervisor
@@ -213,14 +213,17 @@ class Worker:
 
     def _fail_with(self, outcome: InvocationOutcome, error: bytes) -> None:
         try:
-            details: dict[str, Any] = json.loads(error)
-        except ValueError:
+            details = json.loads(error)
+        except (ValueError, RecursionError):
+            details = None
+        if not isinstance(details, dict):  # the runtime client sends an object; the function may send anything
             details = {}
+        stack = details.get("stackTrace")
         self._finish(
             outcome,
             error_type=str(details.get("errorType", "")),
             message=str(details.get("errorMessage", "")),
-            stack=tuple(map(str, details.get("stackTrace") or ())),
+            stack=tuple(map(str, stack)) if isinstance(stack, list) else (),
         )
 
     def _finish(

@@ -264,3 +264,25 @@ def test_a_function_that_kills_its_parent_has_crashed_and_nothing_else_has(
         assert stopped.payload == after.payload
 
     with_host(body)
+
+
+@pytest.mark.parametrize("error", ["'[' * 100_000", "'[]'", "'not JSON'", "'{\"stackTrace\": 5}'"])
+def test_an_error_that_no_runtime_client_sends_ends_the_invocation(
+    make_function: MakeFunction, with_host: WithHost, error: str
+) -> None:
+    spec = make_function(
+        f"""
+        import http.client, os
+
+        def handler(event, context):
+            api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+            api.request("POST", "/2018-06-01/runtime/init/error", {error})
+            api.getresponse()
+        """,
+        timeout_s=60,
+    )
+
+    async def invoke(host: FunctionHost) -> Invocation:
+        return await host.invoke(spec, b"{}")
+
+    assert with_host(invoke).outcome is InvocationOutcome.INIT_ERROR
