@@ -260,7 +260,7 @@ def _location(body: bytes) -> ObjectLocation:
     try:
         reference: Any = json.loads(body)["content"]["s3Reference"]
         location = ObjectLocation(reference["bucket"], reference["key"], reference.get("objectVersion"))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         raise MessageFlowError(
             "ValidationException",
             'the body must be {"content": {"s3Reference": {"bucket", "key", "objectVersion"?}}} (C1)',

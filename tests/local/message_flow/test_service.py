@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from workmail_flow.vocabulary import FlowDirection
 from workmail_local.access_keys import AccessKeys
+from workmail_local.message_flow import service
 from workmail_local.message_flow.service import (
     MessageFlowCall,
     MessageFlowError,
@@ -219,3 +220,11 @@ def test_message_arn_names_organization_and_context() -> None:
     assert message.arn(region="us-east-1", account="123456789012") == (
         f"arn:aws:workmailmessageflow:us-east-1:123456789012:message/{ORGANIZATION}/outgoing/a-1"
     )
+
+
+@pytest.mark.fact("C1")
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"[" * 60_000, b'{"content": []}', b"\xff"], ids=len)
+def test_a_put_of_no_reference_is_refused(body: bytes) -> None:
+    with pytest.raises(MessageFlowError, match="the body must be") as refused:
+        service._location(body)
+    assert refused.value.shape == "ValidationException"
