@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from workmail_constructs.email_flow_rules import EmailFlowRules
     from workmail_constructs.flow_rule_operator_policy import FlowRuleOperatorPolicy
     from workmail_constructs.organization import WorkMailOrganization
+    from workmail_constructs.powertools import Powertools
     from workmail_constructs.rule_code import RuleCode
     from workmail_constructs.run import FallbackAction, Run
     from workmail_constructs.run_lambda_rule import RunLambdaRule
@@ -28,6 +29,7 @@ __all__ = [
     "FlowDirection",
     "FlowRuleOperatorPolicy",
     "PackingError",
+    "Powertools",
     "RuleCode",
     "RuleError",
     "Run",
@@ -43,6 +45,7 @@ _MODULE_OF: Final = {
     "FlowDirection": "workmail_flow.vocabulary",
     "FlowRuleOperatorPolicy": "workmail_constructs.flow_rule_operator_policy",
     "PackingError": "workmail_constructs.assets",
+    "Powertools": "workmail_constructs.powertools",
     "RuleCode": "workmail_constructs.rule_code",
     "RuleError": "workmail_flow.rule_problems",
     "Run": "workmail_constructs.run",

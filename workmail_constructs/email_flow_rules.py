@@ -13,6 +13,7 @@ from constructs import Construct, IConstruct, IValidation
 from workmail_constructs.declared_rules import place_of_output, place_of_value
 from workmail_constructs.problems import ACKNOWLEDGE_PREFIX
 from workmail_constructs.stack_record import StackRecord
+from workmail_constructs.words import one_of
 from workmail_flow.flow_rule import FlowRule
 from workmail_flow.lint import Severity, lint
 from workmail_flow.rule_set import RuleSet
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from workmail_constructs.organization import WorkMailOrganization
+    from workmail_constructs.words import AnyDirection
     from workmail_flow.lint import LintFinding
 
 RUNBOOK_SUFFIX: Final = ".email-flow-rules.md"
@@ -71,7 +73,7 @@ class EmailFlowRules(Construct):
         self._record = StackRecord.of(stack)
         self._of_app = self._record.app.declarations
         stack.add_metadata(METADATA_KEY, Lazy.uncached_any(_Metadata(self._declared)))
-        self.node.add_validation(_AtSynth(self._lint, self._write_runbook))
+        self.node.add_validation(_AtSynth(self._check, self._lint, self._write_runbook))
 
     @classmethod
     def of(cls, scope: IConstruct) -> EmailFlowRules:
@@ -81,15 +83,15 @@ class EmailFlowRules(Construct):
             record.email_flow_rules = cls(record.stack)
         return record.email_flow_rules
 
-    def drop(self, name: str, *, direction: FlowDirection, **matching: Unpack[Matching]) -> FlowRule:
+    def drop(self, name: str, *, direction: AnyDirection, **matching: Unpack[Matching]) -> FlowRule:
         """Declare that nobody gets the mail, and its sender gets no notice."""
         return self._declare(RuleAction.DROP, name, direction, matching)
 
-    def bounce(self, name: str, *, direction: FlowDirection, **matching: Unpack[Matching]) -> FlowRule:
+    def bounce(self, name: str, *, direction: AnyDirection, **matching: Unpack[Matching]) -> FlowRule:
         """Declare that nobody gets the mail, and its sender gets a bounce message."""
         return self._declare(RuleAction.BOUNCE, name, direction, matching)
 
-    def default(self, name: str, *, direction: FlowDirection, **matching: Unpack[Matching]) -> FlowRule:
+    def default(self, name: str, *, direction: AnyDirection, **matching: Unpack[Matching]) -> FlowRule:
         """Declare that the mail is delivered as usual; this is an exception to a broader rule (F11)."""
         return self._declare(RuleAction.DEFAULT, name, direction, matching)
 
@@ -142,7 +144,7 @@ class EmailFlowRules(Construct):
         self,
         action: RuleAction,
         name: str,
-        direction: FlowDirection,
+        direction: AnyDirection,
         matching: Matching,
         *,
         smtp_gateway: str | None = None,
@@ -172,6 +174,10 @@ class EmailFlowRules(Construct):
             )
             for organization in _organizations(self._declarations())
         ]
+
+    def _check(self) -> None:
+        for check in self._record.checks:
+            check()
 
     def _lint(self) -> None:
         for organization in _organizations(self._declarations()):
@@ -215,7 +221,7 @@ def flow_rule(
     name: str,
     action: RuleAction,
     *,
-    direction: FlowDirection,
+    direction: AnyDirection,
     senders: Sequence[str],
     destinations: Sequence[str],
     **more: object,
@@ -224,12 +230,17 @@ def flow_rule(
 
     Raises:
         RuleError: WorkMail would not take the rule; every problem is named.
+        ValueError: There is no such direction.
         TypeError: One string where a list of patterns is needed.
     """
     for argument, patterns in (("senders", senders), ("destinations", destinations)):
         if isinstance(patterns, str):
             raise TypeError(f"{argument}: found the string {patterns!r}; give a list of patterns: [{patterns!r}]")
-    matching = {"direction": str(direction).lower(), "senders": list(senders), "destinations": list(destinations)}
+    matching = {
+        "direction": one_of(FlowDirection, direction, argument="direction").lower(),
+        "senders": list(senders),
+        "destinations": list(destinations),
+    }
     return FlowRule.from_json({"name": name, "action": action.value, **matching, **more})
 
 

@@ -45,7 +45,16 @@ def guard_region(record: StackRecord) -> None:
         )
 
 
-def guard_place(scope: IConstruct, record: StackRecord, *, what: str, region: str, account: str, remedy: str) -> None:
+def guard_place(
+    scope: IConstruct,
+    record: StackRecord,
+    *,
+    what: str,
+    region: str,
+    account: str,
+    remedy: str,
+    fact: str = "a rule runs functions of its organization's Region and account only (L2)",
+) -> None:
     """Require that what a rule works with is in the Region and account of the rule's stack (L2).
 
     A difference known now is reported at synth. Where only the deployment decides the stack's place, the template gets
@@ -58,6 +67,7 @@ def guard_place(scope: IConstruct, record: StackRecord, *, what: str, region: st
         region: Its Region.
         account: Its account.
         remedy: What to do.
+        fact: Why it must be there.
     """
     for place, found, here in (("Region", region, record.region), ("account", account, record.account)):
         if found == here or not is_known(found):
@@ -67,7 +77,7 @@ def guard_place(scope: IConstruct, record: StackRecord, *, what: str, region: st
                 scope,
                 f"WorkMailAnother{place.capitalize()}",
                 found=f"{what} of {place} {found} in a stack of {place} {here}",
-                allowed=f"{place} {here}: a rule runs functions of its organization's Region and account only (L2)",
+                allowed=f"{place} {here}: {fact}",
                 remedy=remedy,
             )
         else:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from aws_cdk.aws_kms import IKey, Key
-from aws_cdk.aws_lambda import FunctionBase, IFunction
-from aws_cdk.aws_s3 import BucketBase, IBucket
+if TYPE_CHECKING:
+    from aws_cdk.aws_ec2 import ISecurityGroup, IVpc, SecurityGroup, Vpc
+    from aws_cdk.aws_iam import IRole, Role
+    from aws_cdk.aws_kms import IKey, Key
+    from aws_cdk.aws_lambda import FunctionBase, IFunction, ILayerVersion, LayerVersion
+    from aws_cdk.aws_s3 import BucketBase, IBucket
 
-AnyBucket: TypeAlias = IBucket | BucketBase
-AnyFunction: TypeAlias = IFunction | FunctionBase
-AnyKey: TypeAlias = IKey | Key
+AnyBucket: TypeAlias = "IBucket | BucketBase"
+AnyFunction: TypeAlias = "IFunction | FunctionBase"
+AnyKey: TypeAlias = "IKey | Key"
+AnyLayer: TypeAlias = "ILayerVersion | LayerVersion"
+AnyRole: TypeAlias = "IRole | Role"
+AnySecurityGroup: TypeAlias = "ISecurityGroup | SecurityGroup"
+AnyVpc: TypeAlias = "IVpc | Vpc"

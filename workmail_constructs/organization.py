@@ -9,13 +9,15 @@ from aws_cdk import Arn, ArnFormat
 from constructs import Construct
 
 from workmail_constructs.stack_record import StackRecord, is_known
+from workmail_constructs.words import one_of
 from workmail_flow import arns
 from workmail_flow.limits import MAX_DOMAINS_PER_ORGANIZATION, ORGANIZATION_ID_PATTERN
+from workmail_flow.vocabulary import FlowDirection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workmail_flow.vocabulary import FlowDirection
+    from workmail_constructs.words import AnyDirection
 
 _ARN: Final = re.compile(
     arns.organization_arn(
@@ -144,9 +146,10 @@ class WorkMailOrganization(Construct):
             domains=domains,
         )
 
-    def message_arn(self, direction: FlowDirection) -> str:
+    def message_arn(self, direction: AnyDirection) -> str:
         """Return the ARN of all messages of a direction, the narrowest that is known before a message comes (C3)."""
-        return arns.message_arn(self.organization_id, region=self.region, account=self.account, direction=direction)
+        word = one_of(FlowDirection, direction, argument="direction")
+        return arns.message_arn(self.organization_id, region=self.region, account=self.account, direction=word)
 
     @property
     def any_message_arn(self) -> str:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Annotations
 
+from workmail_flow.template import spell_intrinsic
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aws_cdk import Stack
+    from aws_cdk.aws_iam import PolicyStatement
     from constructs import IConstruct
 
 ACKNOWLEDGE_PREFIX: Final = "workmail-constructs:"
@@ -29,6 +36,24 @@ def add_problem(scope: IConstruct, id: str, *, found: str, allowed: str, remedy:
 def add_warning(scope: IConstruct, id: str, *, found: str, allowed: str, remedy: str) -> None:  # noqa: A002 - CDK's word
     """Report what only the deployment can settle; the arguments are those of `add_problem`."""
     Annotations.of(scope).add_warning_v2(ACKNOWLEDGE_PREFIX + id, _text(found, allowed, remedy))
+
+
+def shown_statements(stack: Stack, statements: Iterable[PolicyStatement]) -> str:
+    """Return the statements as JSON for a policy, with `${…}` for what only the deployment knows."""
+    resolved = (stack.resolve(each.to_statement_json()) for each in statements)
+    return ", ".join(json.dumps(_spelled(each), separators=(",", ":")) for each in resolved)
+
+
+def _spelled(value: object) -> object:
+    match value:
+        case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Join": _} | {"Fn::ImportValue": _} | {"Fn::Select": _}:
+            return spell_intrinsic(value)
+        case dict():
+            return {key: _spelled(each) for key, each in value.items()}
+        case list():
+            return [_spelled(each) for each in value]
+        case _:
+            return value
 
 
 def _text(found: str, allowed: str, remedy: str) -> str:

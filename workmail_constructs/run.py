@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from workmail_constructs.defaults import RULE_TIMEOUT_MINUTES
+from workmail_constructs.words import one_of
 from workmail_flow.limits import MAX_RULE_TIMEOUT_MINUTES
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ class FallbackAction(StrEnum):
     """Outbound rules only."""
 
 
+AnyFallbackAction: TypeAlias = (
+    FallbackAction | Literal["DROP", "BOUNCE", "DEFAULT", "MOVE_TO_JUNK", "BYPASS_SPAM_CHECK", "ROUTE_TO_SMTP_GATEWAY"]
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """Whether mail waits for the function; make it with `synchronous` or `asynchronous`."""
@@ -36,7 +42,7 @@ class Run:
     rule_timeout_minutes: int | None
 
     @classmethod
-    def synchronous(cls, *, fallback: FallbackAction, rule_timeout: Duration | None = None) -> Self:
+    def synchronous(cls, *, fallback: AnyFallbackAction, rule_timeout: Duration | None = None) -> Self:
         """Let mail wait for the function's answer, 15 seconds at most (T1).
 
         Args:
@@ -44,8 +50,9 @@ class Run:
             rule_timeout: How long WorkMail retries: 0 to 240 whole minutes, 0 for no retry (F13, T3); 30 by default.
 
         Raises:
-            ValueError: The rule timeout is out of that range.
+            ValueError: There is no such fallback action, or the rule timeout is out of that range.
         """
+        action = one_of(FallbackAction, fallback, argument="fallback")
         minutes = float(RULE_TIMEOUT_MINUTES)
         if rule_timeout is not None:
             minutes = float(rule_timeout.to_minutes(integral=False))
@@ -54,7 +61,7 @@ class Run:
                     f"rule_timeout: found {minutes:g} minutes; a rule timeout is 0 to {MAX_RULE_TIMEOUT_MINUTES} whole "
                     "minutes, 0 for no retry (F13, T3)"
                 )
-        return cls(True, FallbackAction(fallback), int(minutes))
+        return cls(True, action, int(minutes))
 
     @classmethod
     def asynchronous(cls) -> Self:

@@ -3,40 +3,58 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, Generic, NotRequired, TypedDict, TypeVar, Unpack, cast, overload
 
 import jsii
-from aws_cdk import CfnOutput
+from aws_cdk import CfnOutput, RemovalPolicy
 from aws_cdk.aws_iam import IGrantable, IPrincipal
-from aws_cdk.aws_lambda import CfnPermission
-from aws_cdk.aws_logs import LogGroup
+from aws_cdk.aws_lambda import Function, SingletonFunction
 from constructs import Construct
 
-from workmail_constructs import defaults
 from workmail_constructs.content_access import ContentAccess, content_grant
+from workmail_constructs.cross_stack import reference_problems
 from workmail_constructs.email_flow_rules import EmailFlowRules, flow_rule
+from workmail_constructs.function_record import FunctionRecord
 from workmail_constructs.guards import guard_place, guard_region
-from workmail_constructs.rule_function import FunctionOptions, complete_function, new_function, new_on_failure_queue
+from workmail_constructs.message_bucket import MessageBucketOptions
+from workmail_constructs.rule_code import RuleCode
+from workmail_constructs.rule_function import (
+    FunctionOptions,
+    complete_function,
+    new_alias,
+    new_function,
+    new_log_group,
+    option_problems,
+)
 from workmail_constructs.stack_record import StackRecord
-from workmail_flow.arns import INVOKE_FUNCTION, workmail_principal
-from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE
+from workmail_constructs.words import one_of
 from workmail_flow.rule_problems import RuleError
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aws_cdk import Duration
     from aws_cdk.aws_cloudwatch import Metric, Unit
     from aws_cdk.aws_iam import IRole
+    from aws_cdk.aws_lambda import Alias, CfnPermission
     from aws_cdk.aws_logs import ILogGroup
     from aws_cdk.aws_sqs import IQueue
+    from typing_extensions import TypeVar as DefaultTypeVar
 
+    from workmail_constructs.content_access import AnyContentAccess
     from workmail_constructs.interfaces import AnyBucket, AnyFunction, AnyKey
     from workmail_constructs.organization import WorkMailOrganization
-    from workmail_constructs.rule_code import RuleCode
     from workmail_constructs.run import Run
+    from workmail_constructs.words import AnyDirection
     from workmail_flow.flow_rule import FlowRule
+
+    FunctionT = DefaultTypeVar("FunctionT", bound=AnyFunction, default=Function)
+else:
+    FunctionT = TypeVar("FunctionT")
+
+Part = TypeVar("Part")
+_OPTIONS: Final = frozenset(FunctionOptions.__annotations__)
 
 
 class MetricOptions(TypedDict, total=False):
@@ -54,8 +72,29 @@ class MetricOptions(TypedDict, total=False):
     unit: Unit
 
 
+class RuleArguments(TypedDict):
+    """The arguments that every `RunLambdaRule` takes, for type checkers."""
+
+    organization: WorkMailOrganization
+    direction: AnyDirection
+    run: Run
+    content_access: NotRequired[AnyContentAccess]
+    senders: NotRequired[Sequence[str]]
+    destinations: NotRequired[Sequence[str]]
+    name: NotRequired[str | None]
+    acknowledge: NotRequired[Mapping[str, str] | None]
+    message_bucket: NotRequired[AnyBucket | None]
+    message_key: NotRequired[AnyKey | None]
+    message_bucket_removal_policy: NotRequired[RemovalPolicy | None]
+    message_bucket_auto_delete_objects: NotRequired[bool]
+
+
+class _MakingArguments(RuleArguments, FunctionOptions):
+    pass
+
+
 @jsii.implements(IGrantable)
-class RunLambdaRule(Construct):
+class RunLambdaRule(Construct, Generic[FunctionT]):
     """Everything that a Run Lambda email flow rule needs, except the rule itself, which no API can create (L7).
 
     Makes the function with its own role and log group, or takes an existing one. Lets WorkMail invoke it for this
@@ -67,15 +106,11 @@ class RunLambdaRule(Construct):
 
     organization: WorkMailOrganization
     direction: FlowDirection
-    function: AnyFunction
+    function: FunctionT
     """The function that was made, or the function, version or alias that was given."""
-    log_group: ILogGroup | None
-    """The log group of the function that was made; None for an existing function."""
     on_failure_queue: IQueue | None
     """Where events go whose asynchronous function failed for good; None for synchronous rules, and for a function that
     has a destination or dead-letter queue of its own."""
-    message_bucket: AnyBucket | None
-    """Where updated messages are put for WorkMail to read; None without `ContentAccess.UPDATE`."""
     invoke_permission: CfnPermission
     """Lets WorkMail invoke the function; rules of one organization that share a function share the permission."""
     function_arn_output: CfnOutput
@@ -83,23 +118,40 @@ class RunLambdaRule(Construct):
     email_flow_rule: FlowRule
     """The rule as an administrator has to create it."""
 
+    @overload
+    def __init__(
+        self: RunLambdaRule[Function],
+        scope: Construct,
+        id: str,
+        *,
+        code: RuleCode,
+        **arguments: Unpack[_MakingArguments],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self, scope: Construct, id: str, *, function: FunctionT, **arguments: Unpack[RuleArguments]
+    ) -> None: ...
+
     def __init__(
         self,
         scope: Construct,
         id: str,  # noqa: A002 - CDK's word
         *,
         organization: WorkMailOrganization,
-        direction: FlowDirection,
+        direction: AnyDirection,
         run: Run,
         code: RuleCode | None = None,
         function: AnyFunction | None = None,
-        content_access: ContentAccess = ContentAccess.NONE,
+        content_access: AnyContentAccess = ContentAccess.NONE,
         senders: Sequence[str] = ("*",),
         destinations: Sequence[str] = ("*",),
         name: str | None = None,
         acknowledge: Mapping[str, str] | None = None,
         message_bucket: AnyBucket | None = None,
         message_key: AnyKey | None = None,
+        message_bucket_removal_policy: RemovalPolicy | None = None,
+        message_bucket_auto_delete_objects: bool = False,
         **function_options: Unpack[FunctionOptions],
     ) -> None:
         """Make the rule.
@@ -111,47 +163,64 @@ class RunLambdaRule(Construct):
             direction: Which mail the rule sees.
             run: Whether mail waits for the function.
             code: The code of the function to make; give either this or `function`.
-            function: An existing function of any runtime, or an alias or version of one; what it lacks is added.
+            function: An existing function of any runtime, or an alias or version of one; what it lacks is added beside
+                it, in its own stack.
             content_access: What the function may do with message content.
             senders: 1 to 250 patterns (F4, F6): `mary@example.com`, `example.com`, `*.example.com` or `*`.
             destinations: Patterns of the same kinds; a synchronous rule supports only `*` (F12).
             name: The rule's name, unique in the organization (F1); by default the construct's id.
             acknowledge: The lint findings to accept for this rule: each code with the reason.
-            message_bucket: An existing bucket for updated messages, in the same Region and account; its policy gets
-                what WorkMail needs. By default each function has its own, so that none can write another's messages.
+            message_bucket: An existing bucket for updated messages, in the same Region and account (C5); its policy
+                gets what WorkMail needs. By default each function has its own, so that none can write another's
+                messages.
             message_key: A KMS key for the bucket that is made; S3's own key by default.
+            message_bucket_removal_policy: What happens to the bucket that is made when the stack is deleted; by default
+                it stays, since mail in transit may need it.
+            message_bucket_auto_delete_objects: Whether a bucket that is removed is emptied first. CDK makes a custom
+                resource for it; needs the removal policy DESTROY.
             **function_options: How to make the function; see `FunctionOptions`. Not for an existing function.
 
         Raises:
             RuleError: WorkMail would not take the rule; every problem is named with its argument.
-            ValueError: Arguments that contradict each other, or an unknown argument.
+            ValueError: Arguments that contradict each other or those of another rule of the function, stacks that would
+                need each other, or an unknown argument.
             TypeError: One string where a list of patterns is needed.
         """
-        _check_arguments(
-            id,
-            run=run,
-            code=code,
-            function=function,
-            content_access=content_access,
-            message_bucket=message_bucket,
-            message_key=message_key,
-            function_options=function_options,
+        access = one_of(ContentAccess, content_access, argument="content_access")
+        bucket_options = MessageBucketOptions(
+            bucket=message_bucket,
+            key=message_key,
+            removal_policy=message_bucket_removal_policy,
+            auto_delete_objects=message_bucket_auto_delete_objects,
         )
+        problems = [
+            *_function_problems(code, function, function_options),
+            *option_problems(function_options, run=run),
+            *_content_problems(access, run=run, bucket_options=bucket_options),
+        ]
+        here = StackRecord.of(scope)
+        owner = FunctionRecord(here)
+        if function is not None and not problems:
+            owner = FunctionRecord.of(function)
+        if not problems:
+            problems += reference_problems(here, owner.record, organization=organization, bucket_options=bucket_options)
+            problems += owner.bucket_problems(bucket_options) if access is ContentAccess.UPDATE else ()
+        if problems:
+            raise ValueError("\n".join([f"RunLambdaRule {id!r}:", *(f"  {problem}" for problem in problems)]))
         rule = _flow_rule(
             name or id,
-            direction=direction,
+            direction=one_of(FlowDirection, direction, argument="direction"),
             run=run,
-            content_access=content_access,
+            content_access=access,
             senders=senders,
             destinations=destinations,
             acknowledge=dict(acknowledge or {}),
         )
         super().__init__(scope, id)
-        record = StackRecord.of(scope)
-        guard_region(record)
+        guard_region(here)
         guard_place(
             self,
-            record,
+            here,
             what="an organization",
             region=organization.region,
             account=organization.account,
@@ -159,40 +228,37 @@ class RunLambdaRule(Construct):
         )
         self.organization = organization
         self.direction = rule.direction
+        self._run = run
+        self._log_group: ILogGroup | None = None
+        self._alias: Alias | None = None
 
+        owner.rule = self if function is None else owner.rule
         content = content_grant(
             self,
-            content_access,
-            record=record,
+            access,
+            owner=owner,
             organization=organization,
             direction=rule.direction,
-            message_bucket=message_bucket or (record.app.message_buckets.get(function) if function else None),
-            message_key=message_key,
+            bucket_options=bucket_options,
         )
-        self.message_bucket = content.message_bucket
+        self._message_bucket = content.message_bucket
         if code is not None:
-            self.on_failure_queue = None if run.is_synchronous else new_on_failure_queue(self)
-            retention = function_options.get("log_retention", defaults.LOG_RETENTION)
-            self.log_group = LogGroup(self, "LogGroup", retention=retention)
-            self.function = new_function(
-                self,
-                code,
-                record=record,
-                run=run,
-                content=content,
-                log_group=self.log_group,
-                on_failure_queue=self.on_failure_queue,
-                options=function_options,
+            log_group = new_log_group(self, function_options, record=here)
+            made = new_function(
+                self, code, owner=owner, run=run, content=content, log_group=log_group, options=function_options
             )
+            self._log_group = log_group
+            self.function = cast("FunctionT", made)
+            alias = function_options.get("alias")
+            self._alias = None if alias is None else new_alias(self, alias, made, function_options)
         elif function is not None:
-            self.function = function
-            self.log_group = None
-            self.on_failure_queue = complete_function(self, function, record=record, run=run, content=content)
-        if content.message_bucket is not None:
-            record.app.message_buckets[self.function] = content.message_bucket
-
-        arn = self.function.function_arn
-        self.invoke_permission = self._invoke_permission(record, arn)
+            complete_function(self, function, owner=owner, here=here, run=run, content=content)
+            self.function = cast("FunctionT", function)
+        named = self._alias or self.function
+        self.on_failure_queue = None if run.is_synchronous else owner.keep_failed_events(self, named)
+        arn = named.function_arn
+        self.invoke_permission = owner.invoke_permission(named, arn, organization)
+        here.checks[owner.check] = None
         self.function_arn_output = CfnOutput(
             self,
             "FunctionArn",
@@ -200,9 +266,36 @@ class RunLambdaRule(Construct):
             description=f"For the {rule.direction.lower()} email flow rule {rule.name} in the WorkMail console",
         )
         self.email_flow_rule = replace(rule, function=arn)
-        EmailFlowRules.of(record.stack).add(
+        EmailFlowRules.of(here.stack).add(
             self.email_flow_rule, organization=organization, scope=self, function_arn_output=self.function_arn_output
         )
+
+    @property
+    def log_group(self) -> ILogGroup:
+        """The log group of the function that was made.
+
+        Raises:
+            AttributeError: The function was given.
+        """
+        return self._made("log_group", self._log_group, "an existing function has its own")
+
+    @property
+    def alias(self) -> Alias:
+        """The alias that the rule runs, for example for a CodeDeploy deployment group.
+
+        Raises:
+            AttributeError: The argument `alias` was not given.
+        """
+        return self._made("alias", self._alias, "give the argument alias to get one")
+
+    @property
+    def message_bucket(self) -> AnyBucket:
+        """Where updated messages are put for WorkMail to read.
+
+        Raises:
+            AttributeError: The content access is not UPDATE.
+        """
+        return self._made("message_bucket", self._message_bucket, "only content_access UPDATE has one")
 
     @property
     def role(self) -> IRole | None:
@@ -231,65 +324,55 @@ class RunLambdaRule(Construct):
         """How often Lambda refused to run it; the sum over 5 minutes by default."""
         return self.function.metric_throttles(**options)
 
-    def _invoke_permission(self, record: StackRecord, function_arn: str) -> CfnPermission:
-        organization_arn = self.organization.organization_arn
-        permission = record.permissions.get((self.function, organization_arn))
-        if permission is None:
-            permission = CfnPermission(
-                self,
-                "InvokePermission",
-                action=INVOKE_FUNCTION,
-                function_name=function_arn,
-                principal=workmail_principal(record.region),
-                source_arn=organization_arn,
-            )
-            record.permissions[self.function, organization_arn] = permission
-        return permission
+    def _made(self, part: str, made: Part | None, remedy: str) -> Part:
+        if made is None:
+            raise AttributeError(f"{part}: found none at RunLambdaRule {self.node.path}; {remedy}")
+        return made
 
 
-def _check_arguments(
-    rule_id: str,
-    *,
-    run: Run,
-    code: RuleCode | None,
-    function: AnyFunction | None,
-    content_access: ContentAccess,
-    message_bucket: AnyBucket | None,
-    message_key: AnyKey | None,
-    function_options: FunctionOptions,
-) -> None:
-    problems = []
+def _function_problems(code: RuleCode | None, function: AnyFunction | None, options: FunctionOptions) -> Iterator[str]:
     if (code is None) == (function is None):
         found = "neither" if code is None else "both"
-        problems.append(f"code, function: found {found}; give the code of a function to make, or an existing function")
-    unknown = sorted(set(function_options) - FunctionOptions.__annotations__.keys())
-    if unknown:
-        problems.append(f"{', '.join(unknown)}: unknown argument; see RunLambdaRule and FunctionOptions")
-    elif function is not None and function_options:
-        problems.append(
-            f"{', '.join(sorted(function_options))}: found beside function; an existing function brings its own, so "
-            "set it where the function is defined"
+        yield f"code, function: found {found}; give the code of a function to make, or an existing function"
+    if code is not None and not isinstance(code, RuleCode):
+        yield (
+            f"code: found {type(code).__name__}; give RuleCode.from_folder(…), which packs the runtime too, or make "
+            "the function yourself and give it as function"
         )
-    if content_access is ContentAccess.UPDATE and not run.is_synchronous:
-        problems.append(
+    if isinstance(function, RunLambdaRule):
+        yield "function: found a RunLambdaRule; give its function: rule.function"
+    elif isinstance(function, SingletonFunction):
+        yield (
+            f"function: found the SingletonFunction {function.node.path}, which does not show the function it stands "
+            "for: its permission and bucket would be made once for each construct; give a Function that the rules share"
+        )
+    unknown = sorted(set(options) - _OPTIONS)
+    if unknown:
+        yield f"{', '.join(unknown)}: unknown argument; see RunLambdaRule and FunctionOptions"
+    elif function is not None and options:
+        yield (
+            f"{', '.join(sorted(options))}: found beside function; an existing function brings its own, so set it "
+            "where the function is defined"
+        )
+
+
+def _content_problems(access: ContentAccess, *, run: Run, bucket_options: MessageBucketOptions) -> Iterator[str]:
+    given = bucket_options.given()
+    if access is ContentAccess.UPDATE and not run.is_synchronous:
+        yield (
             "content_access: found UPDATE on an asynchronous rule; only an update by a synchronous rule's function has "
             "an effect (C4): run the rule synchronously, or ask for READ"
         )
-    if content_access is not ContentAccess.UPDATE:
-        problems += (
-            f"{argument}: found with content_access {content_access}; only UPDATE has a bucket"
-            for argument, value in (("message_bucket", message_bucket), ("message_key", message_key))
-            if value is not None
+    if access is not ContentAccess.UPDATE and given:
+        yield f"{', '.join(given)}: found with content_access {access}; only UPDATE has a bucket"
+    elif bucket_options.bucket is not None and len(given) > 1:
+        others = ", ".join(name for name in given if name != "message_bucket")
+        yield f"{others}: found beside message_bucket; an existing bucket brings its own"
+    elif bucket_options.auto_delete_objects and bucket_options.removal_policy is not RemovalPolicy.DESTROY:
+        yield (
+            "message_bucket_auto_delete_objects: found without message_bucket_removal_policy=RemovalPolicy.DESTROY; "
+            "only a bucket that is removed is emptied"
         )
-    elif message_bucket is not None and message_key is not None:
-        problems.append("message_key: found beside message_bucket; an existing bucket brings its own key")
-    if MESSAGE_BUCKET_VARIABLE in function_options.get("environment", {}):
-        problems.append(
-            f"environment: found {MESSAGE_BUCKET_VARIABLE}, which RunLambdaRule sets itself; give the bucket as "
-            "message_bucket"
-        )
-    if problems:
-        raise ValueError("\n".join([f"RunLambdaRule {rule_id!r}:", *(f"  {problem}" for problem in problems)]))
 
 
 # The arguments whose names differ in a rule file.

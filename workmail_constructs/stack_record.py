@@ -10,15 +10,16 @@ from weakref import WeakKeyDictionary
 from aws_cdk import NestedStack, Stack
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from aws_cdk.aws_iam import PolicyStatement
-    from aws_cdk.aws_lambda import CfnPermission, Code
+    from aws_cdk.aws_lambda import Code
     from constructs import IConstruct
 
     # A circle for the type checkers only: the record keeps for `email_flow_rules` what that module alone reads.
     from workmail_constructs.email_flow_rules import Declaration, EmailFlowRules
-    from workmail_constructs.interfaces import AnyBucket, AnyFunction
+    from workmail_constructs.interfaces import AnyBucket, AnyKey
 
 
 def is_known(text: str) -> bool:
@@ -29,17 +30,16 @@ def is_known(text: str) -> bool:
     return "${Token[" not in text
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class AppRecord:
     """What the stacks of an app share."""
 
     declarations: list[Declaration] = field(default_factory=list)
     """The email flow rules of all stacks, in the order of their declaration."""
-    message_buckets: dict[AnyFunction, AnyBucket] = field(default_factory=dict)
-    """The bucket of each function that updates messages. Rules that share a function share its bucket: its environment
-    names only one."""
     readable_buckets: set[tuple[AnyBucket, str]] = field(default_factory=set)
     """Buckets that WorkMail may read, each with the ARN of the organization it reads for."""
+    log_keys: set[tuple[AnyKey, str]] = field(default_factory=set)
+    """Keys that CloudWatch Logs may use, each with the ARN of the log groups it uses it for."""
 
 
 @dataclass(eq=False)
@@ -55,8 +55,8 @@ class StackRecord:
     stack share them."""
     codes: dict[Path, Code] = field(default_factory=dict)
     """By packed folder; CDK ties a `Code` to the first stack that uses it."""
-    permissions: dict[tuple[AnyFunction, str], CfnPermission] = field(default_factory=dict)
-    """By the function and the ARN of the organization that may invoke it."""
+    checks: dict[Callable[[], None], None] = field(default_factory=dict)
+    """What is checked at each synth, after all aspects."""
     email_flow_rules: EmailFlowRules | None = None
 
     @classmethod
@@ -84,6 +84,13 @@ class StackRecord:
         """The record of the stack that is deployed: this one, or the one around all nested stacks."""
         parent = self.stack.nested_stack_parent if isinstance(self.stack, NestedStack) else None
         return StackRecord.of(parent).top_level if parent else self
+
+    def is_within(self, around: StackRecord) -> bool:
+        """Whether this is the stack `around`, or nested in it at any depth."""
+        if self is around:
+            return True
+        parent = self.stack.nested_stack_parent if isinstance(self.stack, NestedStack) else None
+        return parent is not None and StackRecord.of(parent).is_within(around)
 
     @cached_property
     def app(self) -> AppRecord:
