@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
-from aws_cdk import Duration
+from aws_cdk import Annotations, Duration
 from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
 from aws_cdk.aws_lambda import Alias, Architecture, Function, Runtime, Version
 from aws_cdk.aws_lambda_destinations import SqsDestination
@@ -51,6 +51,7 @@ _ARCHITECTURE: Final = Architecture.ARM_64  # cheaper than x86_64 for the same w
 _LAMBDA: Final = cast("IPrincipal", ServicePrincipal("lambda.amazonaws.com"))
 _SYNCHRONOUS_TIMEOUT: Final = Duration.seconds(defaults.SYNCHRONOUS_TIMEOUT_SECONDS)
 _ASYNCHRONOUS_TIMEOUT: Final = Duration.seconds(defaults.ASYNCHRONOUS_TIMEOUT_SECONDS)
+_SNAP_START_WARNING: Final = "@aws-cdk/aws-lambda:snapStartRequirePublish"
 
 
 class PassedOptions(TypedDict, total=False):
@@ -202,6 +203,8 @@ def new_function(
         max_event_age=None if runs_alias else options.get("max_event_age"),
         **passed,
     )
+    if "snap_start" in options:
+        Annotations.of(function).acknowledge_warning(_SNAP_START_WARNING, "the rule runs an alias of a version")
     owner.adopt(function, with_queue=has_destination)
     extra = [*_network_statements()] if "vpc" in options else []
     if made_role is None:

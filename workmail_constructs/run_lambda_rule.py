@@ -228,7 +228,6 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         )
         self.organization = organization
         self.direction = rule.direction
-        self._run = run
         self._log_group: ILogGroup | None = None
         self._alias: Alias | None = None
 

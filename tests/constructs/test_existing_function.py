@@ -7,6 +7,7 @@ from aws_cdk import App, Duration, Stack
 from aws_cdk.assertions import Template
 from aws_cdk.aws_iam import Role
 from aws_cdk.aws_lambda import Alias, Function
+from aws_cdk.aws_lambda_destinations import SqsDestination
 from aws_cdk.aws_sqs import Queue
 
 from tests.constructs.stacks import (
@@ -70,8 +71,10 @@ def test_a_function_of_another_stack_is_taken() -> None:
     function = new_function(owner)
     new_rule(user, function=function, content_access=ContentAccess.READ)
 
-    assert properties_of(owner, "AWS::Lambda::Permission") == []
-    assert "Fn::ImportValue" in only(user, "AWS::Lambda::Permission")["FunctionName"]
+    assert properties_of(user, "AWS::Lambda::Permission") == []
+    assert only(owner, "AWS::Lambda::Permission")["FunctionName"] == owner.resolve(function.function_arn)
+    (output,) = Template.from_stack(user).find_outputs("*").values()
+    assert "Fn::ImportValue" in output["Value"]
     assert statements_of(owner)[0]["Action"] == "workmailmessageflow:GetRawMessageContent"
 
 
@@ -104,14 +107,14 @@ def test_a_function_that_keeps_failed_events_is_left_alone() -> None:
     stack = new_stack()
     with_dead_letters = new_function(stack, "DeadLetters", dead_letter_queue=Queue(stack, "Queue"))
     with_destination = new_function(stack, "Destination")
-    with_destination.configure_async_invoke(retry_attempts=1)
+    with_destination.configure_async_invoke(on_failure=SqsDestination(Queue(stack, "Failed")))
     rules = [
         new_rule(stack, f"Rule{index}", function=function, run=ASYNCHRONOUS)
         for index, function in enumerate((with_dead_letters, with_destination))
     ]
 
     assert [rule.on_failure_queue for rule in rules] == [None, None]
-    assert len(properties_of(stack, "AWS::SQS::Queue")) == 1
+    assert len(properties_of(stack, "AWS::SQS::Queue")) == 2
 
 
 def test_an_imported_function_gets_its_permission_and_a_warning_of_what_cannot_be_given() -> None:
@@ -123,7 +126,13 @@ def test_an_imported_function_gets_its_permission_and_a_warning_of_what_cannot_b
     warnings = dict(reversed(warnings_of(stack)))
     assert list(warnings) == ["/Mail/Rule"]
     texts = [text for _, text in warnings_of(stack)]
-    assert any("WorkMailContentRights" in text and "from_function_attributes" in text for text in texts)
+    rights = next(text for text in texts if "WorkMailContentRights" in text)
+    assert "from_function_attributes" in rights
+    assert (
+        '{"Action":["workmailmessageflow:GetRawMessageContent","workmailmessageflow:PutRawMessageContent"],'
+        f'"Effect":"Allow","Resource":"{MESSAGES_ARN}/incoming/*"}}, '
+        '{"Action":"s3:PutObject","Effect":"Allow","Resource":"${ExistingWorkMailMessageBucket'
+    ) in rights
     assert any("WorkMailMessageBucketVariable" in text and "WORKMAIL_MESSAGE_BUCKET" in text for text in texts)
 
 

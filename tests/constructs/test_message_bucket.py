@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from aws_cdk.aws_kms import Key
 from aws_cdk.aws_s3 import Bucket
@@ -164,8 +166,19 @@ def test_an_imported_bucket_is_warned_about() -> None:
     ((path, text),) = warnings_of(stack)
     assert path == "/Mail/Bucket"
     assert "an imported bucket for updated messages, whose policy CDK cannot change" in text
-    assert "lets workmail.eu-west-1.amazonaws.com do s3:GetObject and s3:GetObjectVersion" in text
     assert "InvalidContentLocation" in text
+    statement = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    assert statement == {
+        "Effect": "Allow",
+        "Principal": WORKMAIL,
+        "Action": ["s3:GetObject", "s3:GetObjectVersion"],
+        "Resource": "arn:${AWS::Partition}:s3:::updated-messages/*",
+        "Condition": {
+            "StringEquals": {"aws:SourceAccount": ACCOUNT},
+            "Bool": {"aws:SecureTransport": "true"},
+            "ArnLike": {"aws:SourceArn": f"{MESSAGES_ARN}/*"},
+        },
+    }
 
 
 @pytest.mark.fact("C6")
