@@ -14,7 +14,7 @@ from workmail_constructs import defaults
 from workmail_constructs.guards import guard_place, guard_timeout
 from workmail_constructs.problems import add_warning
 from workmail_flow.arns import GET_CONTENT
-from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE
+from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +79,7 @@ def new_function(
         "Function",
         runtime=RUNTIME,
         architecture=_ARCHITECTURE,
-        code=code.in_stack(record.stack),
+        code=code.unchecked_in_stack(record.stack),
         handler=code.handler,
         memory_size=options.get("memory_size", defaults.MEMORY_MB),
         timeout=timeout or (_SYNCHRONOUS_TIMEOUT if run.is_synchronous else _ASYNCHRONOUS_TIMEOUT),

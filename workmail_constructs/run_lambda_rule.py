@@ -19,7 +19,7 @@ from workmail_constructs.guards import guard_place, guard_region
 from workmail_constructs.rule_function import FunctionOptions, complete_function, new_function, new_on_failure_queue
 from workmail_constructs.stack_record import StackRecord
 from workmail_flow.arns import INVOKE_FUNCTION, workmail_principal
-from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE
+from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
 from workmail_flow.rule_problems import RuleError
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 

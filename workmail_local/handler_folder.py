@@ -18,7 +18,7 @@ from workmail_flow.arns import (
     workmail_principal,
 )
 from workmail_flow.flow_rule import FlowRule
-from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE
+from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
 from workmail_flow.rule_set import RuleSet
 from workmail_local.deployment import DeployedFunction, DeployedOrganization, Deployment
 from workmail_local.state_file import read_state_file

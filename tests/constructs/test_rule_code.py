@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def packed(folder: Path) -> Path:
-    return assets.packed_folder(folder.resolve())
+    return assets.pack(folder.resolve()).folder
 
 
 def content(packed_folder: Path) -> dict[str, bytes]:
@@ -107,8 +107,8 @@ def test_an_installed_wheel_packs_what_a_checkout_packs(folder: Path, tmp_path: 
         shutil.copytree(source, site / source.name, ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(site)], check=True)
     script = (
-        "import pathlib, shutil, sys; from workmail_constructs.assets import packed_folder; "
-        "shutil.copytree(packed_folder(pathlib.Path(sys.argv[1])), sys.argv[2])"
+        "import pathlib, shutil, sys; from workmail_constructs.assets import pack; "
+        "code = pack(pathlib.Path(sys.argv[1])); shutil.copytree(code.folder, sys.argv[2]); print(code.hash)"
     )
     copied = tmp_path / "copied"
     environment = {**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
