@@ -49,6 +49,7 @@ class TriedHandler:
     Attributes:
         folder: Holds the handler, and a `requirements.txt` or `pyproject.toml` if it needs other packages.
         handler: For example `app.handler`.
+        include: Folders and modules that the handler imports from beside its folder.
         direction: The rule's direction.
         synchronous: Whether the mail waits for the reply and the reply decides (R10, T4).
         environment: The function's variables.
@@ -57,6 +58,7 @@ class TriedHandler:
     folder: Path
     handler: str
     direction: FlowDirection
+    include: tuple[Path, ...] = ()
     synchronous: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -166,7 +168,7 @@ class HandlerTrials:
             if (tried.folder / name).is_file():
                 self._progress(f"looking at {name}; new requirements are resolved once")
                 break
-        layer = handler_layer(tried.folder, runtime=runtime, work=self._work)
+        layer = handler_layer(tried.folder, include=tried.include, runtime=runtime, work=self._work)
         keys = AccessKeys.random()
         starting = "the handler calls AWS: starting it on loopback"
         aws = self._aws = await self._stack.enter_async_context(
