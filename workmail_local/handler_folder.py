@@ -70,7 +70,7 @@ class HandlerFolder:
     name: str
     folder: Path
     handler: str = "app.handler"
-    include: tuple[Path, ...] = ()
+    include: tuple[str | Path, ...] = ()
     direction: str = "INBOUND"
     senders: tuple[str, ...] = ("*",)
     destinations: tuple[str, ...] = ("*",)

@@ -17,8 +17,8 @@ PROJECT: Final = "pyproject.toml"
 
 _COMMENT: Final = re.compile(r"(^|\s)#.*")
 _OTHER_FILE: Final = re.compile(r"(?:-r|--requirement)[\s=]*(?P<file>\S+)")
-# A path, after `-e` or after the project's name, before its extras, markers and options.
-_PATH: Final = re.compile(r"(?:(?:-e|--editable)[\s=]*)?(?:[\w.\-\[\], ]+@\s*)?(?P<path>[^\[;\s]+)")
+# A path, after `-e` or after the project's name, before its extras, markers and options. Without `/`, it is a name.
+_PATH: Final = re.compile(r"(?:(?:-e|--editable)[\s=]*)?(?:[\w.\-\[\], ]+@\s*)?(?P<path>(?:\.|[^\[;\s]*/)[^\[;\s]*)")
 
 
 class RequirementsError(ValueError):

@@ -216,23 +216,53 @@ def test_a_file_that_a_requirement_installs_too_is_refused(folder: Path) -> None
         packed(folder)
 
 
-def package_with(wheels: Path, names: list[str]) -> None:
+def package_with(wheels: Path, *names: str, text: str = "") -> None:
     wheel(wheels, "py3-none-any")
     with zipfile.ZipFile(wheels / "speedy-1.0-py3-none-any.whl", "a") as archive:
         for name in names:
-            archive.writestr(name, "")
+            archive.writestr(name, text)
 
 
 def test_our_own_package_among_the_requirements_is_refused(folder: Path) -> None:
-    package_with(folder / "wheels", ["workmail_flow/__init__.py"])
+    package_with(folder / "wheels", "workmail_flow/__init__.py")
     write(folder, {"requirements.txt": f"{OFFLINE}speedy\n"})
 
     with pytest.raises(PackingError, match=r"installs workmail_flow, .* leave workmail-constructs out"):
         packed(folder)
 
 
+def test_an_editable_install_is_refused(folder: Path) -> None:
+    # As a uv writes it that does not know UV_NO_EDITABLE.
+    origin = json.dumps({"url": "file:///projects/speedy", "dir_info": {"editable": True}})
+    package_with(folder / "wheels", "speedy-1.0.dist-info/direct_url.json", text=origin)
+    write(folder, {"requirements.txt": f"{OFFLINE}speedy\n"})
+
+    with pytest.raises(PackingError, match=r"found speedy as an editable install, which is a link to this machine"):
+        packed(folder)
+
+
+@pytest.mark.parametrize(
+    ("origin", "pinned"),
+    [
+        ({"url": "https://me:secret@files.example/speedy.whl"}, "speedy @ https://files.example/speedy.whl"),
+        (
+            {"url": "https://git.example/speedy", "vcs_info": {"vcs": "git", "commit_id": "0123"}},
+            "speedy @ git+https://git.example/speedy@0123",
+        ),
+        ({"url": "file:///wheels/speedy.whl"}, None),
+    ],
+)
+def test_a_package_from_an_address_is_recorded_with_it(
+    folder: Path, origin: dict[str, object], pinned: str | None
+) -> None:
+    package_with(folder / "wheels", "speedy-1.0.dist-info/direct_url.json", text=json.dumps(origin))
+    write(folder, {"requirements.txt": f"{OFFLINE}speedy\n"})
+
+    assert packed(folder).get(".workmail/requirements.txt") == (pinned and f"{pinned}\n".encode())
+
+
 def test_a_package_keeps_its_tests_but_no_secrets(folder: Path) -> None:
-    package_with(folder / "wheels", ["fast/tests/__init__.py", "fast/.env", "fast/.env.example"])
+    package_with(folder / "wheels", "fast/tests/__init__.py", "fast/.env", "fast/.env.example")
     write(folder, {"requirements.txt": f"{OFFLINE}speedy\n"})
 
     assert {name for name in packed(folder) if name.startswith("fast/")} == {"fast/tests/__init__.py"}
