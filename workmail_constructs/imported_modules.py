@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+# What holds statements; expressions never do.
+_STATEMENTS: Final = (ast.stmt, ast.excepthandler, ast.match_case)
 
 
 def imported_names(source: bytes, *, package: str) -> set[str]:
@@ -34,11 +37,11 @@ def imported_names(source: bytes, *, package: str) -> set[str]:
 
 
 def _run(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk a module, without the blocks that only type checkers read."""
+    """Walk a module's statements, without the blocks that only type checkers read."""
     yield node
     skipped = node.body if isinstance(node, ast.If) and _is_type_checking(node.test) else ()
     for child in ast.iter_child_nodes(node):
-        if child not in skipped:
+        if isinstance(child, _STATEMENTS) and child not in skipped:
             yield from _run(child)
 
 
