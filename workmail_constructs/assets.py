@@ -176,7 +176,7 @@ def _imports_of_left_out(users: PackedFiles) -> Iterator[str]:
             left_out = modules[module]
             yield (
                 f"{source}: imports {module.replace('/', '.')}, but the pattern {users.left_out[left_out]!r} leaves "
-                f"{left_out} out; rename it, or name it in include"
+                f"{left_out} out; rename it, name it in include, or leave {path} out with exclude"
             )
 
 

@@ -184,8 +184,8 @@ def test_code_that_imports_what_is_left_out_is_refused(
     with pytest.raises(PackingError) as caught:
         packed(folder, exclude=["drafts.py"])
     assert str(caught.value) == (
-        f"{folder}/app.py: imports {module}, but the pattern {pattern!r} leaves {left_out} out; rename it, or "
-        "name it in include"
+        f"{folder}/app.py: imports {module}, but the pattern {pattern!r} leaves {left_out} out; rename it, "
+        "name it in include, or leave app.py out with exclude"
     )
 
 
