@@ -57,7 +57,7 @@ def by_hand(stack: Stack, count: int) -> None:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_logs as logs
 
-    from workmail_constructs.assets import packed_folder
+    from workmail_constructs.assets import pack
 
     region, account = stack.region, stack.account
     CfnRule(
@@ -71,7 +71,7 @@ def by_hand(stack: Stack, count: int) -> None:
         ],
     )
     rules = []
-    code = lambda_.Code.from_asset(str(packed_folder(HANDLER)))
+    code = lambda_.Code.from_asset(str(pack(HANDLER).folder))
     for index in range(count):
         log_group = logs.LogGroup(stack, f"LogGroup{index}", retention=logs.RetentionDays.ONE_MONTH)
         role = iam.Role(stack, f"Role{index}", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))

@@ -1,75 +1,242 @@
 """Packs a function's code; no other module knows where that code comes from.
 
-A packed folder holds the user's files, `workmail_flow` and `workmail_runtime`, the packages of a `requirements.txt` as
-uv resolves them for the function's platform, and `.workmail/`, which records how it was packed. Its content, and so
-CDK's hash of it, is the same on every machine: no byte code, times, modes or paths are part of it.
+A packed folder holds the user's files, the packages of their requirements as uv resolves them for the function's
+platform, `workmail_runtime`, those modules of `workmail_flow` that the code imports, and `.workmail/`, which records
+how it was packed. Its hash is the same on every machine and covers what the function can run or read, no more.
 """
 
 from __future__ import annotations
 
 import atexit
+import hashlib
 import importlib.util
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from workmail_constructs.defaults import PYTHON_VERSION
-from workmail_flow.packed_code import (
-    RECORD_FOLDER,
-    RECORDED_BUILD,
-    RECORDED_REQUIREMENTS,
-    REQUIREMENTS,
-    RUNTIME_PACKAGES,
-    find_uv,
-)
+from workmail_constructs.defaults import ARCHITECTURE, PYTHON_VERSION
+from workmail_constructs.imported_modules import imported_names, needed_modules
+from workmail_constructs.packed_files import DEFAULT_EXCLUDES, NEVER_PACKED, PackedFiles, matching_pattern, packed_files
+from workmail_flow.handler_requirements import PROJECT, REQUIREMENTS, RequirementsError, handler_requirements
+from workmail_flow.packed_code import RECORD_FOLDER, RECORDED_BUILD, RECORDED_REQUIREMENTS, RUNTIME_PACKAGES, find_uv
 
-PLATFORM: Final = "aarch64-manylinux_2_34"
-"""uv's name for Lambda on arm64 with Python 3.12 or newer: Amazon Linux 2023, whose glibc is 2.34."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
-_NEVER_PACKED: Final = shutil.ignore_patterns(
-    "__pycache__", "*.py[co]", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".DS_Store", "cdk.out"
-)
+    from workmail_flow.handler_requirements import HandlerRequirements
+
+# Lambda's names, and uv's.
+_MACHINES: Final = {"arm64": "aarch64", "x86_64": "x86_64"}
+ARCHITECTURES: Final = tuple(_MACHINES)
+OLDEST_PYTHON: Final = (3, 11)
+"""The oldest that `workmail_runtime` runs under."""
+
+# Not part of what is packed: they name the packages, which are packed instead.
+_REQUIREMENT_FILES: Final = (REQUIREMENTS, PROJECT, "uv.lock")
 # Files in which an installer records the machine it ran on, or files that are removed here.
 _INSTALLER_TRACES: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+# Lines of a requirements file that say where packages come from, and the credentials in them.
+_INDEX_LINE: Final = re.compile(r"\s*(-i|--index-url|--extra-index-url)\b")
+_CREDENTIALS: Final = re.compile(r"//[^/@\s]+@")
+# How a file begins that a kernel can run: a script or a Linux program.
+_PROGRAMS: Final = (b"#!", b"\x7fELF")
 
 
 class PackingError(RuntimeError):
     """A folder could not be packed; the message says why and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What code is packed for: a Python version such as 3.13, and an architecture by Lambda's name."""
+
+    python: str = PYTHON_VERSION
+    architecture: str = ARCHITECTURE
+
+    @property
+    def platform(self) -> str:
+        """Uv's name for it.
+
+        Lambda runs Python 3.12 and newer on Amazon Linux 2023, whose glibc is 2.34. Python 3.11 runs on Amazon Linux 2
+        with glibc 2.26; the next level below that uv knows is 2.17.
+        """
+        glibc = "2_34" if tuple(map(int, self.python.split("."))) >= (3, 12) else "2_17"
+        return f"{_MACHINES[self.architecture]}-manylinux_{glibc}"
+
+
+@dataclass(frozen=True, slots=True)
+class PackedCode:
+    """A packed folder, and the hash of what a function can run or read of it."""
+
+    folder: Path
+    hash: str
+
+
 @cache
-def packed_folder(folder: Path) -> Path:
-    """Pack a handler's folder, given as an absolute path, and return the packed one; each is packed once per process.
+def pack(
+    folder: Path, *, include: tuple[Path, ...] = (), exclude: tuple[str, ...] = (), target: Target = Target()
+) -> PackedCode:
+    """Pack a handler's folder; the same arguments are packed once per process.
+
+    Args:
+        folder: Absolute path of the folder.
+        include: Absolute paths of folders and modules to pack beside its content.
+        exclude: Patterns of files to leave out, besides the default ones.
+        target: What the requirements are resolved for.
 
     Raises:
-        PackingError: The folder has a file that packing would overwrite, or its requirements cannot be resolved.
+        PackingError: Two files have one place, code imports what is left out, or the requirements cannot be resolved.
     """
-    shadowing = (*RUNTIME_PACKAGES, *(f"{package}.py" for package in RUNTIME_PACKAGES), RECORD_FOLDER)
-    if taken := [name for name in shadowing if (folder / name).exists()]:
-        raise PackingError(f"{folder}: found {', '.join(taken)}, which packing would overwrite: rename or remove it")
+    users = _users_files(folder, include, (*DEFAULT_EXCLUDES, *exclude))
+    try:
+        requirements = handler_requirements(folder)
+    except RequirementsError as error:
+        raise PackingError(str(error)) from error
     packed = Path(tempfile.mkdtemp(dir=_staging_root()))
-    requirements = folder / REQUIREMENTS
-    if requirements.is_file():
-        _install(requirements, packed)
-    for package in RUNTIME_PACKAGES:
-        _copy(_source_of(package), packed / package)
-    _copy(folder, packed)
+    record = _install(requirements, packed, target) if requirements else ""
+    names = (*users.files, *(source.name for source in include))
+    if taken := [name for name in names if (packed / name).exists()]:
+        raise PackingError(
+            f"{folder}: found {', '.join(taken)}, which its requirements install too: rename or remove it"
+        )
+    if taken := [package for package in RUNTIME_PACKAGES if (packed / package).exists()]:
+        raise PackingError(
+            f"{requirements and requirements.file}: found a requirement that installs {', '.join(taken)}, which is "
+            "packed anyway; leave workmail-constructs out"
+        )
+    for path, source in users.files.items():
+        _copy(source, packed / path)
+    _add_runtime(packed)
     (packed / RECORD_FOLDER).mkdir()
-    build = {"platform": PLATFORM, "python": PYTHON_VERSION}
+    build = {"platform": target.platform, "python": target.python}
     (packed / RECORDED_BUILD).write_text(json.dumps(build) + "\n", encoding="utf-8")
-    if requirements.is_file():
-        shutil.copyfile(requirements, packed / RECORDED_REQUIREMENTS)
-    return packed
+    if record:
+        (packed / RECORDED_REQUIREMENTS).write_text(record, encoding="utf-8")
+    _make_readable(packed)
+    return PackedCode(packed, _hash(packed))
+
+
+def _users_files(folder: Path, include: Iterable[Path], excludes: tuple[str, ...]) -> PackedFiles:
+    """Return what is packed of a handler's folder and of what it includes.
+
+    Raises:
+        PackingError: Names clash, a path cannot be packed, or code imports what is left out.
+    """
+    reserved = (*RUNTIME_PACKAGES, *(f"{package}.py" for package in RUNTIME_PACKAGES), RECORD_FOLDER)
+    all_of = packed_files(folder, excludes=excludes)
+    problems = []
+    if taken := [name for name in reserved if (folder / name).exists()]:
+        problems.append(f"{folder}: found {', '.join(taken)}, which packing would overwrite: rename or remove it")
+    for name in _REQUIREMENT_FILES:
+        all_of.files.pop(name, None)
+    # By the name that an import uses: `shared/` and `shared.py` cannot both be imported.
+    owners = {path.partition("/")[0].removesuffix(".py"): str(folder) for path in all_of.files}
+    owners |= dict.fromkeys((*RUNTIME_PACKAGES, RECORD_FOLDER), "what is packed with every handler")
+    for source in include:
+        name = source.name.removesuffix(".py")
+        if name in owners:
+            problems.append(
+                f"include: found {source}, but {owners[name]} has the name {name} too; names at the top of the packed "
+                "code must differ, so rename one"
+            )
+            continue
+        owners[name] = str(source)
+        found = packed_files(source, name=source.name, excludes=excludes)
+        all_of.left_out = {path: each for path, each in all_of.left_out.items() if path != source.name}
+        all_of.files |= found.files
+        all_of.left_out |= found.left_out
+        all_of.problems += found.problems
+    problems += [*all_of.problems, *_imports_of_left_out(all_of)]
+    if problems:
+        raise PackingError("\n".join(problems))
+    return all_of
+
+
+def _imports_of_left_out(users: PackedFiles) -> Iterator[str]:
+    """Report code that would fail in Lambda, since what it imports is not packed."""
+    modules = {path.removesuffix(".py"): path for path in users.left_out}
+    for path, source in users.files.items() if modules else ():
+        if not path.endswith(".py"):
+            continue
+        try:
+            names = imported_names(source.read_bytes(), package=path.rpartition("/")[0].replace("/", "."))
+        except (SyntaxError, ValueError):  # perhaps code for a newer Python than this one
+            continue
+        imported = {name.replace(".", "/") for name in names}
+        for module in sorted(modules.keys() & {each for name in imported for each in _with_parents(name)}):
+            left_out = modules[module]
+            yield (
+                f"{source}: imports {module.replace('/', '.')}, but the pattern {users.left_out[left_out]!r} leaves "
+                f"{left_out} out; rename it, name it in include, or leave {path} out with exclude"
+            )
+
+
+def _with_parents(path: str) -> Iterator[str]:
+    yield path
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def _add_runtime(packed: Path) -> None:
+    """Add the runtime, and of the domain what it imports and what the rest of the packed code names.
+
+    The rest is read by words only: it may be code of a newer Python, or import by a computed name.
+    """
+    runtime, flow = (_source_of(package) for package in reversed(RUNTIME_PACKAGES))
+    names: set[str] = set()
+    modules = {path.stem for path in flow.glob("*.py")}
+    for file in packed.rglob("*.py"):
+        content = file.read_bytes()
+        if flow.name.encode() in content:
+            names |= {
+                f"{flow.name}.{word}" for word in modules & set(re.findall(r"\w+", content.decode(errors="replace")))
+            }
+    for file in runtime.rglob("*.py"):
+        inside = ".".join((runtime.name, *file.relative_to(runtime).parts[:-1]))
+        names |= imported_names(file.read_bytes(), package=inside)
+        _copy(file, packed / runtime.name / file.relative_to(runtime))
+    for file in needed_modules(flow, flow.name, names):
+        _copy(file, packed / flow.name / file.relative_to(flow))
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy only content: files get this process's modes, and links become the files they point to."""
-    shutil.copytree(source, target, ignore=_NEVER_PACKED, copy_function=shutil.copyfile, dirs_exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
+
+
+def _make_readable(packed: Path) -> None:
+    """Give every file the mode that Lambda needs, whatever the umask, and take out files with secrets.
+
+    The user's own were never copied; a package may bring some too.
+    """
+    for path in [path for path in packed.rglob("*") if path.is_file() and matching_pattern(path.name, NEVER_PACKED)]:
+        path.unlink()
+    for path in (packed, *packed.rglob("*")):
+        path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+
+
+def _hash(packed: Path) -> str:
+    """Hash paths, content and which files are programs. Modes of other files differ between machines."""
+    digest = hashlib.sha256()
+    files = {file.relative_to(packed).as_posix(): file for file in packed.rglob("*") if file.is_file()}
+    for path, file in sorted(files.items()):
+        if path.startswith(f"{RECORD_FOLDER}/") or fnmatchcase(path, "*.dist-info/WHEEL"):
+            continue  # a function reads neither; the second names the version of the tool that built a package
+        content = file.read_bytes()
+        if fnmatchcase(path, "*.dist-info/METADATA"):
+            content = content.partition(b"\n\n")[0]  # without the package's README
+        is_program = bool(file.stat().st_mode & 0o100) and content.startswith(_PROGRAMS)
+        digest.update(json.dumps([path, is_program, hashlib.sha256(content).hexdigest()]).encode())
+    return digest.hexdigest()
 
 
 def _source_of(package: str) -> Path:
@@ -88,29 +255,60 @@ def _staging_root() -> Path:
     return root
 
 
-def _install(requirements: Path, target: Path) -> None:
+def _install(requirements: HandlerRequirements, packed: Path, target: Target) -> str:
+    """Install a handler's requirements; return the requirements file that resolves them again."""
+    file = requirements.file
     uv = find_uv()
     if uv is None:
         raise PackingError(
-            f"{requirements}: packing these requirements needs uv, which was found neither beside {sys.executable} "
+            f"{file}: packing these requirements needs uv, which was found neither beside {sys.executable} "
             "nor on PATH; install it with: pip install uv"
         )
+    # Only projects on this machine are built, and again each time: uv's cache does not see a change in their code.
+    built = [arg for name in requirements.local_projects for arg in ("--no-binary", name, "--refresh-package", name)]
     command = [
         *(uv, "pip", "install", "--quiet", "--no-progress"),
-        *("--target", str(target), "--link-mode", "copy", "--no-compile-bytecode"),
-        *("--python", sys.executable, "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM),
-        *("--only-binary", ":all:", "--requirements", requirements.name),
+        *("--target", str(packed), "--link-mode", "copy", "--no-compile-bytecode"),
+        *("--python", sys.executable, "--python-version", target.python, "--python-platform", target.platform),
+        *("--only-binary", ":all:", *built, "--requirements", file.name),
     ]
+    # An editable install is a link to this machine. Not the option: older uv does not have it.
+    environment = {**os.environ, "UV_NO_EDITABLE": "1"}
     # uv runs in the folder, so that relative paths inside a requirements file are right.
-    done = subprocess.run(command, cwd=requirements.parent, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=file.parent, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise PackingError(
-            f"{requirements}: found requirements that uv cannot resolve for Python {PYTHON_VERSION} on {PLATFORM}; "
-            "allowed are packages with a wheel for that platform or a pure Python wheel; change the requirements, or "
+            f"{file}: found requirements that uv cannot resolve for Python {target.python} on {target.platform}; "
+            "allowed are packages with a wheel for that platform or a pure Python wheel, and projects on this machine "
+            "whose pyproject.toml has a [project] name; change the requirements, or "
             f"build the function yourself and pass it as function=. uv says:\n{done.stderr.strip()}"
         )
     # Scripts name this machine's interpreter, and Lambda runs no scripts.
-    shutil.rmtree(target / "bin", ignore_errors=True)
-    (target / ".lock").unlink(missing_ok=True)
-    for trace in (trace for name in _INSTALLER_TRACES for trace in target.glob(f"*.dist-info/{name}")):
+    shutil.rmtree(packed / "bin", ignore_errors=True)
+    (packed / ".lock").unlink(missing_ok=True)
+    text = file.read_text(encoding="utf-8-sig") if file.name == REQUIREMENTS else ""
+    indexes = [_CREDENTIALS.sub("//", line) for line in text.splitlines() if _INDEX_LINE.match(line)]
+    record = "".join(f"{line}\n" for line in [*indexes, *_pinned(file, packed)])
+    for trace in (trace for name in _INSTALLER_TRACES for trace in packed.glob(f"*.dist-info/{name}")):
         trace.unlink()
+    return record
+
+
+def _pinned(file: Path, packed: Path) -> Iterator[str]:
+    """Return the installed packages as requirements of exactly these versions, without those from this machine."""
+    for info in sorted(packed.glob("*.dist-info")):
+        name, _, version = info.name.removesuffix(".dist-info").partition("-")
+        source = info / "direct_url.json"
+        origin = json.loads(source.read_text(encoding="utf-8")) if source.exists() else {}
+        if origin.get("dir_info", {}).get("editable"):
+            raise PackingError(
+                f"{file}: found {name} as an editable install, which is a link to this machine; name its folder "
+                "without -e and without editable = true"
+            )
+        if "url" not in origin:
+            yield f"{name}=={version}"
+        elif not origin["url"].startswith("file:"):
+            # A version control address needs its scheme.
+            vcs = origin.get("vcs_info", {})
+            at = f"@{vcs['commit_id']}" if vcs else ""
+            yield f"{name} @ {vcs['vcs'] + '+' if vcs else ''}{_CREDENTIALS.sub('//', origin['url'])}{at}"

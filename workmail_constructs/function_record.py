@@ -19,7 +19,7 @@ from workmail_constructs.message_bucket import MessageBucketOptions, check_bucke
 from workmail_constructs.problems import add_problem, add_warning, shown_statements
 from workmail_constructs.stack_record import StackRecord, is_known
 from workmail_flow.arns import INVOKE_FUNCTION, workmail_principal
-from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE
+from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from aws_cdk.aws_logs import LogGroup
 from workmail_constructs import defaults
 from workmail_constructs.guards import guard_place, guard_timeout
 from workmail_constructs.problems import add_warning, shown_statements
-from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE
+from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 # Made once per process, since each costs a call into Node.js.
 RUNTIME: Final = Runtime.PYTHON_3_13
-_ARCHITECTURE: Final = Architecture.ARM_64  # cheaper than x86_64 for the same work, in all of WorkMail's Regions
+_ARCHITECTURE: Final = Architecture.ARM_64
 _LAMBDA: Final = cast("IPrincipal", ServicePrincipal("lambda.amazonaws.com"))
 _SYNCHRONOUS_TIMEOUT: Final = Duration.seconds(defaults.SYNCHRONOUS_TIMEOUT_SECONDS)
 _ASYNCHRONOUS_TIMEOUT: Final = Duration.seconds(defaults.ASYNCHRONOUS_TIMEOUT_SECONDS)
@@ -190,7 +190,9 @@ def new_function(
         "Function",
         runtime=options.get("runtime", RUNTIME),
         architecture=options.get("architecture", _ARCHITECTURE),
-        code=code.in_stack(owner.record.stack),
+        code=code.unchecked_in_stack(
+            owner.record.stack, runtime=options.get("runtime"), architecture=options.get("architecture")
+        ),
         handler=code.handler,
         memory_size=options.get("memory_size", defaults.MEMORY_MB),
         timeout=timeout or (_SYNCHRONOUS_TIMEOUT if run.is_synchronous else _ASYNCHRONOUS_TIMEOUT),

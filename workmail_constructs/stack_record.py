@@ -53,8 +53,8 @@ class StackRecord:
     statements: dict[tuple[str, str], PolicyStatement] = field(default_factory=dict)
     """Rights on message content, by the messages' ARN and the access. A role never changes a statement, so rules of one
     stack share them."""
-    codes: dict[Path, Code] = field(default_factory=dict)
-    """By packed folder; CDK ties a `Code` to the first stack that uses it."""
+    codes: dict[tuple[Path, type[Code]], Code] = field(default_factory=dict)
+    """By packed folder and kind; CDK ties a `Code` to the first stack that uses it."""
     checks: dict[Callable[[], None], None] = field(default_factory=dict)
     """What is checked at each synth, after all aspects."""
     email_flow_rules: EmailFlowRules | None = None

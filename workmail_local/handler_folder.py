@@ -18,7 +18,7 @@ from workmail_flow.arns import (
     workmail_principal,
 )
 from workmail_flow.flow_rule import FlowRule
-from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE
+from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
 from workmail_flow.rule_set import RuleSet
 from workmail_local.deployment import DeployedFunction, DeployedOrganization, Deployment
 from workmail_local.state_file import read_state_file
@@ -51,6 +51,7 @@ class HandlerFolder:
         name: Name of the rule and of the function: up to 40 letters, digits and hyphens.
         folder: Holds the handler. It is not copied: an edit takes effect at the next cold start.
         handler: For example `app.handler`.
+        include: Folders and modules to import from beside the folder; a relative path starts at the folder.
         direction: `INBOUND` or `OUTBOUND`.
         senders: The rule's sender patterns (F4).
         destinations: The rule's destination patterns; a synchronous rule takes only `*` (F12).
@@ -69,6 +70,7 @@ class HandlerFolder:
     name: str
     folder: Path
     handler: str = "app.handler"
+    include: tuple[str | Path, ...] = ()
     direction: str = "INBOUND"
     senders: tuple[str, ...] = ("*",)
     destinations: tuple[str, ...] = ("*",)
@@ -87,11 +89,21 @@ class HandlerFolder:
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
             raise HandlerFolderError(f"folder: found {self.folder}; allowed is the folder that holds the handler")
+        for given, path in zip(self.include, self.included, strict=True):
+            if not path.exists():
+                raise HandlerFolderError(
+                    f"include: found {given}; allowed is a folder or module, and there is no {path}"
+                )
         if not re.fullmatch(r"[A-Za-z0-9-]{1,40}", self.name):
             raise HandlerFolderError(f"name: found {self.name!r}; allowed are up to 40 letters, digits and hyphens")
         if self.content_access not in _CONTENT_ACTIONS:
             allowed = ", ".join(_CONTENT_ACTIONS)
             raise HandlerFolderError(f"content_access: found {self.content_access!r}; allowed are {allowed}")
+
+    @property
+    def included(self) -> tuple[Path, ...]:
+        """The absolute paths of what is included."""
+        return tuple((self.folder / path).resolve() for path in self.include)
 
     @property
     def bucket(self) -> str:
@@ -106,7 +118,8 @@ class HandlerFolder:
         """Write it to the state folder, where the local WorkMail reads it."""
         target = state / HANDLERS / f"{self.name}.json"
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fields = asdict(self) | {"folder": str(self.folder.resolve())}
+        places = {"folder": str(self.folder.resolve()), "include": [str(path) for path in self.included]}
+        fields = asdict(self) | places
         write_whole_file(target, json.dumps(fields, indent=2).encode())
 
     @staticmethod
@@ -133,6 +146,7 @@ class HandlerFolder:
         folder = Path(fields["folder"])
         read: dict[str, Any] = {key: tuple(fields[key]) for key in ("senders", "destinations", "domains")}
         read["folder"] = folder
+        read["include"] = tuple(map(Path, fields["include"]))
         return cls(**fields | read) if folder.is_dir() else None
 
     def deployment(self, *, region: str, account: str, layers: tuple[Path, ...] = ()) -> Deployment:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from zlib import crc32
 
 from workmail_flow.limits import BUCKET_NAME_PATTERN, OBJECT_KEY_PATTERN
-from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE
+from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
 from workmail_flow.record import Record
 from workmail_runtime.aws_request import AwsRequest, send
 from workmail_runtime.aws_settings import read_settings

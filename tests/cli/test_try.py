@@ -238,6 +238,29 @@ def test_requirements_and_the_runtime_are_there_as_in_the_deployed_code(
     assert sorted(path.name for path in folder.iterdir()) == ["app.py", "requirements.txt"]
 
 
+def test_a_local_project_and_included_code_are_taken_as_they_are_now(tmp_path: Path, message: Path) -> None:
+    package, shared = tmp_path / "package", tmp_path / "shared"
+    write(package / "pyproject.toml", '[project]\nname = "wanted"\nversion = "1"\n')
+    folder = folder_of(
+        tmp_path,
+        "import shared, wanted\nprint(wanted.WORD, shared.WORD)\n" + DEFAULT,
+        pyproject__toml='[project]\nname = "rule"\nversion = "1"\ndependencies = ["wanted"]\n'
+        '[tool.uv.sources]\nwanted = { path = "../package" }\n',
+    )
+    for word in ("first", "second"):
+        write(package / "wanted.py", f"WORD = {word!r}\n")
+        write(shared / "__init__.py", f"WORD = 'shared {word}'\n")
+        (trial,) = trials(folder, "--handler", "app.handler", "--message", message, "--include", shared)
+        assert trial["log"] == f"{word} shared {word}\n"
+
+
+def test_included_code_that_does_not_exist_is_refused(tmp_path: Path, message: Path) -> None:
+    folder = folder_of(tmp_path, DEFAULT)
+    result = run(folder, "--handler", "app.handler", "--message", message, "--include", tmp_path / "gone")
+    assert result.exit_code == 2
+    assert f"--include: found {tmp_path / 'gone'}, which does not exist" in result.stderr
+
+
 def test_requirements_that_cannot_be_installed_end_with_the_output_of_uv(tmp_path: Path, message: Path) -> None:
     folder = folder_of(tmp_path, DEFAULT, requirements__txt="./not-there\n")
     result = run(folder, "--handler", "app.handler", "--message", message)

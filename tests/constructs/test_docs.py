@@ -6,13 +6,19 @@ import re
 from pathlib import Path
 
 import pytest
+from aws_cdk import aws_lambda
 
-from tests.constructs.stacks import HANDLER, new_stack, only
+from tests.constructs.stacks import HANDLER, errors_of, new_stack, only
 from tests.constructs.test_checks import ACCEPTED
 from workmail_constructs import FallbackAction, FlowDirection, RuleCode, Run, RunLambdaRule, WorkMailOrganization
+from workmail_constructs.packed_files import DEFAULT_EXCLUDES, NEVER_PACKED
 
 PAGE = (Path(__file__).parents[2] / "docs" / "constructs.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+def example(heading: str) -> str:
+    """Return the first example below a heading."""
+    return PAGE.partition(f"# {heading}\n")[2].partition("```python\n")[2].partition("```")[0]
 
 
 def test_the_statement_synthesizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,7 +26,7 @@ def test_the_statement_synthesizes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "rules" / "disclaimer").symlink_to(HANDLER)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    exec(EXAMPLES[0].replace("App()", f"App(outdir={str(tmp_path / 'cdk.out')!r})"), names)  # noqa: S102 - our own page
+    exec(example("Constructs").replace("App()", f"App(outdir={str(tmp_path / 'cdk.out')!r})"), names)  # noqa: S102 - our own page
 
     assert (tmp_path / "cdk.out" / "Mail.email-flow-rules.md").is_file()
     assert (tmp_path / "cdk.out" / "Mail.template.json").is_file()
@@ -36,10 +42,29 @@ def test_two_rules_share_a_function() -> None:
         "FlowDirection": FlowDirection,
         "RunLambdaRule": RunLambdaRule,
     }
-    exec(EXAMPLES[1], names)  # noqa: S102 - our own page
+    exec(example("An existing function"), names)  # noqa: S102 - our own page
 
     only(stack, "AWS::Lambda::Function")
     only(stack, "AWS::Lambda::Permission")
+
+
+def test_a_users_own_function_fits_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "disclaimer").symlink_to(HANDLER)
+    monkeypatch.chdir(tmp_path)
+    stack = new_stack()
+    exec(example("Code"), {"stack": stack, "RuleCode": RuleCode, **vars(aws_lambda)})  # noqa: S102 - our own page
+
+    assert only(stack, "AWS::Lambda::Function")["Runtime"] == "python3.12"
+    assert errors_of(stack) == []
+
+
+def test_the_page_lists_what_is_left_out() -> None:
+    table = PAGE.partition("| left out | why |")[2].partition("\n\n")[0]
+    cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    listed = [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+    assert listed == [*NEVER_PACKED, *DEFAULT_EXCLUDES]
 
 
 def test_the_findings_of_cdk_nag_are_those_that_are_accepted() -> None:

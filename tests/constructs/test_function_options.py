@@ -13,12 +13,14 @@ from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import (
     ApplicationLogLevel,
+    Architecture,
     Function,
     LambdaInsightsVersion,
     LayerVersion,
     LoggingFormat,
     ParamsAndSecretsLayerVersion,
     ParamsAndSecretsVersions,
+    Runtime,
     RuntimeManagementMode,
     SnapStartConf,
     SystemLogLevel,
@@ -305,3 +307,19 @@ def test_words_stand_for_members() -> None:
 def test_other_words_are_refused_with_those_there_are(name: str, use: Callable[[], object], allowed: str) -> None:
     with pytest.raises(ValueError, match=rf"{name}: found '\w+'; allowed: {allowed}"):
         use()
+
+
+def test_code_is_packed_for_the_runtime_and_architecture() -> None:
+    stack = new_stack()
+    new_rule(stack, runtime=Runtime.PYTHON_3_12, architecture=Architecture.X86_64)
+    new_rule(stack, "Default")
+
+    first, second = properties_of(stack, "AWS::Lambda::Function")
+    assert (first["Runtime"], first["Architectures"]) == ("python3.12", ["x86_64"])
+    assert (second["Runtime"], second["Architectures"]) == ("python3.13", ["arm64"])
+    assert errors_of(stack) == []
+
+
+def test_a_runtime_that_is_no_python_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"runtime: found nodejs22.x"):
+        new_rule(new_stack(), runtime=Runtime.NODEJS_22_X)

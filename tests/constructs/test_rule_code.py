@@ -4,62 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_cdk.assertions import Template
+from aws_cdk.aws_lambda import Architecture, Function, LayerVersion, Runtime, SingletonFunction
 
-from tests.constructs.stacks import HANDLER, new_rule, new_stack, only
+from tests.constructs.handler_folders import asset_hash, content, packed, write
+from tests.constructs.stacks import HANDLER, errors_of, new_rule, new_stack
 from workmail_constructs import PackingError, RuleCode, assets
+from workmail_constructs.assets import Target
 from workmail_flow.packed_code import RUNTIME_PACKAGES
 
-PLATFORM_TAG = "manylinux_2_34"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return the smallest handler's folder."""
-    folder = tmp_path / "handler"
-    folder.mkdir()
-    (folder / "app.py").write_text("def handler(event, context): ...\n")
-    return folder
-
-
-def packed(folder: Path) -> Path:
-    return assets.packed_folder(folder.resolve())
-
-
-def content(packed_folder: Path) -> dict[str, bytes]:
-    """Return every file of a packed folder."""
-    files = (file for file in packed_folder.rglob("*") if file.is_file())
-    return {file.relative_to(packed_folder).as_posix(): file.read_bytes() for file in files}
-
-
-def asset_hash(folder: Path) -> str:
-    """Return the hash CDK gives the folder's asset."""
-    stack = new_stack()
-    new_rule(stack, code=RuleCode.from_folder(folder))
-    key: str = only(stack, "AWS::Lambda::Function")["Code"]["S3Key"]
-    return key
-
-
-def wheel(wheels: Path, tag: str) -> None:
-    """Write a wheel that knows its platform."""
-    wheels.mkdir(exist_ok=True)
-    with zipfile.ZipFile(wheels / f"speedy-1.0-{tag}.whl", "w") as archive:
-        archive.writestr("speedy.py", f"TAG = {tag!r}\n")
-        archive.writestr("speedy-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: speedy\nVersion: 1.0\n")
-        archive.writestr("speedy-1.0.dist-info/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n")
-        archive.writestr("speedy-1.0.dist-info/entry_points.txt", "[console_scripts]\nspeedy = speedy:main\n")
-        archive.writestr("speedy-1.0.dist-info/RECORD", "")
+if TYPE_CHECKING:
+    from aws_cdk import Stack
+    from aws_cdk.aws_lambda import Code
 
 
 def test_the_runtime_is_packed_with_the_handler(folder: Path) -> None:
-    files = content(packed(folder))
+    files = packed(folder)
 
     assert {"app.py", "workmail_runtime/__init__.py", "workmail_flow/vocabulary.py"} <= files.keys()
     assert json.loads(files[".workmail/build.json"]) == {"platform": "aarch64-manylinux_2_34", "python": "3.13"}
@@ -68,8 +36,9 @@ def test_the_runtime_is_packed_with_the_handler(folder: Path) -> None:
 
 def test_the_packed_handler_runs_alone(folder: Path) -> None:
     shutil.copytree(HANDLER, folder, dirs_exist_ok=True)
+    root = RuleCode.from_folder(folder)._pack(Target()).folder
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(packed(folder))!r}); import app"],
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(root)!r}); import app"],
         check=False,
         capture_output=True,
         text=True,
@@ -91,6 +60,62 @@ def test_byte_code_times_modes_and_place_do_not_change_the_hash(folder: Path, tm
     assert asset_hash(moved) == asset_hash(folder)
 
 
+def domain_changed(tmp_path: Path, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the packed `workmail_flow` be one in which a module has changed."""
+    copied = tmp_path / "workmail_flow"
+    shutil.copytree(assets._source_of("workmail_flow"), copied)
+    with (copied / f"{module}.py").open("a") as file:
+        file.write("ADDED = 1\n")
+    sources = {"workmail_flow": copied, "workmail_runtime": assets._source_of("workmail_runtime")}
+    monkeypatch.setattr(assets, "_source_of", sources.__getitem__)
+    assets.pack.cache_clear()
+
+
+@pytest.mark.parametrize("module", ["lint", "runbook", "diff", "template", "handler_requirements", "packed_code"])
+def test_a_change_of_ours_that_no_function_runs_redeploys_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    before = asset_hash(folder)
+    domain_changed(tmp_path, module, monkeypatch)
+
+    assert asset_hash(folder) == before
+
+
+@pytest.mark.parametrize("module", ["judge_reply", "message_bucket", "__init__"])
+def test_a_change_of_ours_that_functions_run_redeploys_them(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    before = asset_hash(folder)
+    domain_changed(tmp_path, module, monkeypatch)
+
+    assert asset_hash(folder) != before
+
+
+def test_a_module_of_the_domain_that_the_users_code_names_is_packed_with_what_it_imports(folder: Path) -> None:
+    write(folder, {"newer.py": "type Rule = 1\nfrom workmail_flow.rule_set import RuleSet\n"})
+    names = packed(folder).keys()
+
+    assert {"workmail_flow/rule_set.py", "workmail_flow/rule_index.py"} <= names
+    assert "workmail_flow/runbook.py" not in names
+
+
+def test_every_module_of_the_runtime_finds_what_it_imports(folder: Path) -> None:
+    root = RuleCode.from_folder(folder)._pack(Target()).folder
+    modules = [
+        ".".join(file.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+        for file in (root / "workmail_runtime").rglob("*.py")
+    ]
+    script = (
+        f"import sys; sys.path.insert(0, {str(root)!r})\n"
+        + "".join(f"import {module}\n" for module in modules)
+        + "print(*(each.__file__ for name, each in sys.modules.items() if name.startswith('workmail')), sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-I", "-B", "-c", script], check=True, capture_output=True, text=True)
+
+    loaded = {Path(line).relative_to(root).as_posix() for line in done.stdout.splitlines()}
+    assert loaded == {name for name in packed(folder) if name.startswith("workmail")}
+
+
 def test_other_code_changes_the_hash(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(folder, other)
@@ -107,19 +132,27 @@ def test_an_installed_wheel_packs_what_a_checkout_packs(folder: Path, tmp_path: 
         shutil.copytree(source, site / source.name, ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(site)], check=True)
     script = (
-        "import pathlib, shutil, sys; from workmail_constructs.assets import packed_folder; "
-        "shutil.copytree(packed_folder(pathlib.Path(sys.argv[1])), sys.argv[2])"
+        "import pathlib, shutil, sys; from workmail_constructs.assets import pack; "
+        "code = pack(pathlib.Path(sys.argv[1])); shutil.copytree(code.folder, sys.argv[2]); print(code.hash)"
     )
     copied = tmp_path / "copied"
     environment = {**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
-    subprocess.run([sys.executable, "-c", script, str(folder), str(copied)], check=True, env=environment, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder), str(copied)],
+        check=True,
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
 
-    assert content(copied) == content(packed(folder))
+    assert content(copied) == packed(folder)
+    assert done.stdout.strip() == assets.pack(folder.resolve()).hash
     assert not any("__pycache__" in name for name in content(copied))
 
 
 def test_a_folder_is_packed_once_per_process(folder: Path) -> None:
-    assert packed(folder) == packed(folder)
+    assert assets.pack(folder) is assets.pack(folder)
 
 
 def test_rules_of_one_folder_share_the_asset_in_each_stack(folder: Path) -> None:
@@ -131,41 +164,6 @@ def test_rules_of_one_folder_share_the_asset_in_each_stack(folder: Path) -> None
     for each in (stack, other):
         new_rule(each, code=code)
         Template.from_stack(each).resource_count_is("AWS::Lambda::Function", 1)
-
-
-def test_requirements_are_resolved_for_the_functions_platform(folder: Path) -> None:
-    for tag in ("cp311-cp311-manylinux_2_17_x86_64", f"cp313-cp313-{PLATFORM_TAG}_aarch64"):
-        wheel(folder / "wheels", tag)
-    (folder / "requirements.txt").write_text("--no-index\n--find-links wheels\nspeedy==1.0\n")
-
-    files = content(packed(folder))
-    assert files["speedy.py"] == b"TAG = 'cp313-cp313-manylinux_2_34_aarch64'\n"
-    assert files[".workmail/requirements.txt"] == (folder / "requirements.txt").read_bytes()
-    assert {name for name in files if name.startswith("speedy-1.0.dist-info/")} == {
-        "speedy-1.0.dist-info/METADATA",
-        "speedy-1.0.dist-info/WHEEL",
-        "speedy-1.0.dist-info/entry_points.txt",
-    }
-    assert not any(name.startswith(("bin/", ".lock")) for name in files)
-
-
-def test_requirements_without_a_wheel_for_the_platform_are_refused(folder: Path) -> None:
-    wheel(folder / "wheels", "cp311-cp311-manylinux_2_17_x86_64")
-    (folder / "requirements.txt").write_text("--no-index\n--find-links wheels\nspeedy==1.0\n")
-
-    with pytest.raises(PackingError, match=r"cannot resolve for Python 3.13 on aarch64-manylinux_2_34") as caught:
-        packed(folder)
-    assert str(folder / "requirements.txt") in str(caught.value)
-    assert "speedy" in str(caught.value)
-
-
-def test_requirements_need_uv(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (folder / "requirements.txt").write_text("idna\n")
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    with pytest.raises(PackingError, match=r"needs uv, which was found neither .* pip install uv"):
-        packed(folder)
 
 
 @pytest.mark.parametrize("name", ["workmail_runtime", "workmail_flow.py", ".workmail"])
@@ -197,3 +195,73 @@ def test_a_handler_may_be_in_a_package(folder: Path) -> None:
     (folder / "rules" / "__init__.py").touch()
 
     assert RuleCode.from_folder(folder, handler="rules.handler").handler == "rules.handler"
+
+
+def function(stack: Stack, code: Code, name: str = "Users", **arguments: Any) -> Function:
+    """Make a function as a user does, which `code` fits unless the arguments differ."""
+    fitting = {"runtime": Runtime.PYTHON_3_13, "architecture": Architecture.ARM_64}
+    return Function(stack, name, code=code, handler="app.handler", **{**fitting, **arguments})
+
+
+def test_code_fits_the_function_that_it_is_packed_for(folder: Path) -> None:
+    stack = new_stack()
+    code = RuleCode.from_folder(folder)
+    function(stack, code.in_stack(stack))
+    other = {"runtime": Runtime.PYTHON_3_12, "architecture": Architecture.X86_64}
+    function(stack, code.in_stack(stack, **other), "Other", **other)
+    LayerVersion(stack, "Layer", code=code.in_stack(stack))
+
+    assert errors_of(stack) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ({"architecture": Architecture.X86_64}, "python3.13 on x86_64"),
+        ({"architecture": None}, "python3.13 on x86_64"),
+        ({"runtime": Runtime.PYTHON_3_12}, "python3.12 on arm64"),
+        ({"runtime": Runtime.NODEJS_22_X, "architecture": None}, "nodejs22.x on x86_64"),
+    ],
+)
+def test_code_on_a_function_that_cannot_run_it_is_an_error_at_synth(
+    folder: Path, arguments: dict[str, Any], found: str
+) -> None:
+    stack = new_stack()
+    function(stack, RuleCode.from_folder(folder).in_stack(stack), **arguments)
+
+    ((path, text),) = errors_of(stack)
+    assert path == "/Mail/Users/Resource"
+    assert text.startswith(
+        f"found the function Mail/Users of {found}, with code packed for python3.13 on arm64; allowed: "
+    )
+    assert "in_stack(stack, runtime=…, architecture=…)" in text
+
+
+def test_code_on_a_singleton_function_is_checked_too(folder: Path) -> None:
+    stack = new_stack()
+    code = RuleCode.from_folder(folder).in_stack(stack)
+    SingletonFunction(stack, "One", uuid="1", code=code, handler="app.handler", runtime=Runtime.PYTHON_3_13)
+
+    assert [text.split(";")[0] for _, text in errors_of(stack)] == [
+        "found the function Mail/SingletonLambda1 of python3.13 on x86_64, with code packed for python3.13 on arm64"
+    ]
+
+
+@pytest.mark.parametrize("runtime", [Runtime.PYTHON_3_10, Runtime.NODEJS_22_X, Runtime.PROVIDED_AL2023])
+def test_a_runtime_that_cannot_run_the_code_is_refused(folder: Path, runtime: Runtime) -> None:
+    with pytest.raises(ValueError, match=rf"runtime: found {runtime.name}; a RuleCode runs under python3.11 and newer"):
+        RuleCode.from_folder(folder).in_stack(new_stack(), runtime=runtime)
+
+
+def test_an_unknown_architecture_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"architecture: found riscv; allowed are arm64, x86_64"):
+        RuleCode.from_folder(folder).in_stack(new_stack(), architecture=Architecture.custom("riscv"))
+
+
+@pytest.mark.parametrize("version", [name for name in vars(Runtime) if re.fullmatch(r"PYTHON_3_1[1-9]", name)])
+def test_every_python_of_cdk_can_be_packed_for(folder: Path, version: str) -> None:
+    stack = new_stack()
+    runtime = getattr(Runtime, version)
+    function(stack, RuleCode.from_folder(folder).in_stack(stack, runtime=runtime), runtime=runtime)
+
+    assert errors_of(stack) == []

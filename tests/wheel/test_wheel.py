@@ -81,3 +81,17 @@ def test_an_installed_wheel_imports_and_answers(installed: Path, tmp_path: Path)
         cwd=tmp_path,
     )
     assert done.stdout.strip() == "0.1.0"
+
+
+def test_an_installed_wheel_packs_what_the_checkout_packs(installed: Path, tmp_path: Path) -> None:
+    handler = ROOT / "examples" / "hello_world" / "handler"
+    script = (
+        "import pathlib, sys\nfrom workmail_constructs.assets import pack\nprint(pack(pathlib.Path(sys.argv[1])).hash)"
+    )
+    hashes = {
+        subprocess.run(
+            [python, "-P", "-c", script, handler], capture_output=True, text=True, check=True, cwd=tmp_path
+        ).stdout
+        for python in (installed, sys.executable)
+    }
+    assert len(hashes) == 1

@@ -45,6 +45,10 @@ def try_handler(
     *,
     handler: Annotated[str, typer.Option(help="Module and function, for example app.handler.")],
     message: Annotated[list[Path], typer.Option(help="A message file (RFC 5322); may be repeated.", metavar="FILE")],
+    include: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder or module to import from beside FOLDER; may be repeated.", metavar="PATH"),
+    ] = None,
     direction: Annotated[str, typer.Option(help="inbound or outbound.")] = "inbound",
     run: Annotated[
         str, typer.Option(help="synchronous (the reply decides) or asynchronous (the reply is ignored, R10).")
@@ -74,7 +78,7 @@ def try_handler(
     """
     _require_local_extra()
     problems: list[str] = []
-    tried = _tried(problems, folder, handler, direction, run, env or [])
+    tried = _tried(problems, folder, handler, include or [], direction, run, env or [])
     messages = _messages(problems, message, mail_from, rcpt or [])
     problems += _out_problems(message, out)
     if problems or tried is None:
@@ -129,7 +133,7 @@ def _require_local_extra() -> None:
 
 
 def _tried(
-    problems: list[str], folder: Path, handler: str, direction: str, run: str, env: list[str]
+    problems: list[str], folder: Path, handler: str, include: list[Path], direction: str, run: str, env: list[str]
 ) -> TriedHandler | None:
     from workmail_flow.vocabulary import FlowDirection
     from workmail_local.trial.handler_name import handler_problem
@@ -137,6 +141,11 @@ def _tried(
 
     if problem := handler_problem(folder, handler):
         problems.append(problem)
+    problems += (
+        f"--include: found {path}, which does not exist; allowed is a folder or module"
+        for path in include
+        if not path.exists()
+    )
     if direction.upper() not in tuple(FlowDirection):
         problems.append(f"--direction: found {direction!r}; allowed are inbound and outbound")
     if run not in ("synchronous", "asynchronous"):
@@ -147,6 +156,7 @@ def _tried(
     return TriedHandler(
         folder=folder,
         handler=handler,
+        include=tuple(path.resolve() for path in include),
         direction=FlowDirection(direction.upper()),
         synchronous=run == "synchronous",
         environment=environment,

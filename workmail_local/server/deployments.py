@@ -59,6 +59,8 @@ class Deployments:
         folders = HandlerFolder.load_all(self._state)
         deployments = [*load_deployments(self._state)]
         for folder in folders:
-            layer = handler_layer(folder.folder, runtime=folder.runtime, work=self._state / "functions")
+            layer = handler_layer(
+                folder.folder, include=folder.included, runtime=folder.runtime, work=self._state / "functions"
+            )
             deployments.append(folder.deployment(region=region, account=account, layers=(layer,)))
         return Deployed.of(deployments, region=region, account=account), folders

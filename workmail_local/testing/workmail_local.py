@@ -158,9 +158,9 @@ class WorkMailLocal:
         """Run a handler folder under a rule, without CDK.
 
         Args:
-            folder: Holds the handler and, if it needs one, a `requirements.txt`.
+            folder: Holds the handler and, if it needs one, a `requirements.txt` or `pyproject.toml`.
             name: Name of the rule and of the function.
-            **rule: The other fields of `HandlerFolder`: `handler`, `direction`, `synchronous`, `fallback`,
+            **rule: The other fields of `HandlerFolder`: `handler`, `include`, `direction`, `synchronous`, `fallback`,
                 `rule_timeout_minutes`, `content_access`, `environment`, `domains`, …
 
         Raises:

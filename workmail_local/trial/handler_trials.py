@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
+from workmail_flow.handler_requirements import PROJECT, REQUIREMENTS
 from workmail_flow.judge_payload import decode_payload, judge_payload
 from workmail_flow.judge_reply import Decision, Finding
 from workmail_flow.limits import SYNCHRONOUS_LIMIT_SECONDS
-from workmail_flow.packed_code import MESSAGE_BUCKET_VARIABLE, REQUIREMENTS
+from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
 from workmail_flow.vocabulary import RuleAction
 from workmail_local.access_keys import AccessKeys
 from workmail_local.aws.server import DEFAULT_ACCOUNT
@@ -46,8 +47,9 @@ class TriedHandler:
     """The handler to try, and the rule to try it under.
 
     Attributes:
-        folder: Holds the handler, and a `requirements.txt` if it needs other packages.
+        folder: Holds the handler, and a `requirements.txt` or `pyproject.toml` if it needs other packages.
         handler: For example `app.handler`.
+        include: Folders and modules that the handler imports from beside its folder.
         direction: The rule's direction.
         synchronous: Whether the mail waits for the reply and the reply decides (R10, T4).
         environment: The function's variables.
@@ -56,6 +58,7 @@ class TriedHandler:
     folder: Path
     handler: str
     direction: FlowDirection
+    include: tuple[Path, ...] = ()
     synchronous: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -161,9 +164,11 @@ class HandlerTrials:
         """
         tried = self._tried
         runtime = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-        if (tried.folder / REQUIREMENTS).is_file():
-            self._progress(f"looking at {REQUIREMENTS}; new requirements are resolved once")
-        layer = handler_layer(tried.folder, runtime=runtime, work=self._work)
+        for name in (REQUIREMENTS, PROJECT):
+            if (tried.folder / name).is_file():
+                self._progress(f"looking at {name}; new requirements are resolved once")
+                break
+        layer = handler_layer(tried.folder, include=tried.include, runtime=runtime, work=self._work)
         keys = AccessKeys.random()
         starting = "the handler calls AWS: starting it on loopback"
         aws = self._aws = await self._stack.enter_async_context(

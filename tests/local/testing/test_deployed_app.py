@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import stat
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from workmail_local.deployment import load_deployments
 from workmail_local.testing.workmail_local import WorkMailLocal
 
 pytestmark = pytest.mark.xdist_group("deployed-app")
@@ -30,3 +35,41 @@ def test_the_deployed_rule_decides_with_the_deployed_rights_after_a_restart_as_w
         attachment = local.send(EXAMPLE / "messages" / "attachment.eml")
         assert (attachment.succeeded, set(attachment.actions.values())) == (True, {"BOUNCE"})
         assert "We take no programs by mail" in local.outbound()[0].get_body(("plain",)).get_content()
+
+
+STRICT_APP = """
+import os
+os.umask(0o077)
+from aws_cdk import App, Stack
+from workmail_constructs import FallbackAction, FlowDirection, RuleCode, Run, RunLambdaRule, WorkMailOrganization
+app = App()
+stack = Stack(app, "Strict")
+organization = WorkMailOrganization.from_organization_id(stack, "Organization", "m-0123456789abcdef0123456789abcdef")
+run = Run.synchronous(fallback=FallbackAction.DEFAULT)
+code = RuleCode.from_folder("handler", include=["../shared"])
+RunLambdaRule(stack, "Rule", organization=organization, direction=FlowDirection.INBOUND, code=code, run=run)
+app.synth()
+"""
+
+
+def test_lambda_can_read_the_zip_of_an_app_that_runs_under_a_strict_umask(tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    (app / "handler").mkdir(parents=True)
+    (app / "shared").mkdir()
+    (app / "app.py").write_text(STRICT_APP)
+    (app / "cdk.json").write_text(json.dumps({"app": f"{sys.executable} app.py"}))
+    (app / "handler" / "app.py").write_text("from shared.reply import handler\n")
+    (app / "shared" / "reply.py").write_text("def handler(event, context): return {'actions': []}\n")
+    (app / "shared" / "tool").write_text("#!/bin/sh\n")
+    (app / "shared" / "tool").chmod(0o700)
+    with WorkMailLocal.running(tmp_path / "state") as local:
+        local.deploy_app(app)
+        plain = local.send(EXAMPLE / "messages" / "plain.eml")
+        (deployment,) = load_deployments(local.state)
+    assert plain.succeeded, plain.attempts
+    (function,) = deployment.functions.values()
+    entries = zipfile.ZipFile(function.code).infolist()
+    modes = {entry.filename: stat.S_IMODE(entry.external_attr >> 16) for entry in entries}
+    assert modes.pop("shared/tool") == 0o755
+    assert {"app.py", "shared/reply.py", "workmail_runtime/event.py"} <= modes.keys()
+    assert set(modes.values()) == {0o644}
