@@ -67,6 +67,14 @@ def packed_folder(folder: Path) -> Path:
     return packed
 
 
+def source_of(module: str) -> str:
+    """Return the text of a module of ours that runs by itself, for a template to carry."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise PackingError(f"{module} is not installed with workmail_constructs: install workmail-constructs again")
+    return Path(spec.origin).read_text(encoding="utf-8")
+
+
 def _copy(source: Path, target: Path) -> None:
     """Copy only content: files get this process's modes, and links become the files they point to."""
     shutil.copytree(source, target, ignore=_NEVER_PACKED, copy_function=shutil.copyfile, dirs_exist_ok=True)
