@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("workmail_constructs", "workmail_local", *RUNTIME_PACKAGES)
+PACKAGES = ("workmail_constructs", "workmail_local", "workmail_custom_resources", *RUNTIME_PACKAGES)
 UV = find_uv() or "uv"
 
 
