@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from workmail_custom_resources import organization_lookup
 from workmail_custom_resources.organization_lookup import handler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ID = "m-0123456789abcdef0123456789abcdef"
 OTHER_ID = "m-fedcba9876543210fedcba9876543210"
@@ -49,7 +51,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer)
 
-    do_PUT = do_POST
+    def do_PUT(self) -> None:
+        self.do_POST()
 
     def log_message(self, *_: object) -> None:
         pass
@@ -296,7 +299,7 @@ def test_an_endpoint_that_is_gone_fails_the_function(world: World) -> None:
 
 @pytest.mark.parametrize("url", ["http://example.com/answer", "file:///etc/passwd", "ftp://127.0.0.1/", ""])
 def test_the_answer_goes_to_no_other_address_than_https_or_this_machine(world: World, url: str) -> None:
-    with pytest.raises(ValueError, match="ResponseURL: found '.*'; allowed is https"):
+    with pytest.raises(ValueError, match=r"ResponseURL: found '.*'; allowed is https"):
         handler(world.event("Delete", PhysicalResourceId=ID, ResponseURL=url), Context())
 
 
