@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from workmail_local.testing.workmail_local import WorkMailLocal
 
 pytestmark = pytest.mark.xdist_group("deployed-app")
 
+ALIAS_APP = Path(__file__).parent / "alias_app"
 EXAMPLE = Path(__file__).parents[3] / "examples" / "hello_world"
 
 
@@ -30,3 +32,23 @@ def test_the_deployed_rule_decides_with_the_deployed_rights_after_a_restart_as_w
         attachment = local.send(EXAMPLE / "messages" / "attachment.eml")
         assert (attachment.succeeded, set(attachment.actions.values())) == (True, {"BOUNCE"})
         assert "We take no programs by mail" in local.outbound()[0].get_body(("plain",)).get_content()
+
+
+@pytest.mark.fact("L3", "L4", "L8")
+def test_rules_of_an_organization_by_alias_run_in_each_stack_after_a_restart_as_well(tmp_path: Path) -> None:
+    message = (EXAMPLE / "messages" / "plain.eml").read_bytes()
+    rule_of = {"example.net": "Own", "nested.example": "Nested", "other.example": "Other"}
+
+    def rules_that_ran(local: WorkMailLocal) -> dict[str, str | None]:
+        sent = {domain: local.send(message.replace(b"example.net", domain.encode())) for domain in rule_of}
+        assert [each.succeeded for each in sent.values()] == [True] * len(sent)
+        return {domain: each.outcomes[0].rule for domain, each in sent.items()}
+
+    with WorkMailLocal.running(tmp_path) as local:
+        local.deploy_app(ALIAS_APP)
+        assert rules_that_ran(local) == rule_of
+        (declared,) = local.daemon.client.get("/v1/rules")["organizations"]
+    assert re.fullmatch("m-[0-9a-f]{32}", declared["organizationId"])
+    with WorkMailLocal.running(tmp_path) as local:
+        assert local.daemon.client.get("/v1/rules")["organizations"] == [declared]
+        assert rules_that_ran(local) == rule_of
