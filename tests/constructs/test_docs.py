@@ -36,10 +36,19 @@ def test_two_rules_share_a_function() -> None:
         "FlowDirection": FlowDirection,
         "RunLambdaRule": RunLambdaRule,
     }
-    exec(EXAMPLES[1], names)  # noqa: S102 - our own page
+    (example,) = (each for each in EXAMPLES if "function=inbound.function" in each)
+    exec(example, names)  # noqa: S102 - our own page
 
     only(stack, "AWS::Lambda::Function")
     only(stack, "AWS::Lambda::Permission")
+
+
+def test_an_organization_is_looked_up_by_its_alias() -> None:
+    stack = new_stack()
+    (example,) = (each for each in EXAMPLES if "from_alias" in each)
+    exec(example, {"stack": stack, "WorkMailOrganization": WorkMailOrganization})  # noqa: S102 - our own page
+
+    assert only(stack, "Custom::WorkMailOrganization")["Alias"] == "acme"
 
 
 def test_the_findings_of_cdk_nag_are_those_that_are_accepted() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from workmail_constructs.declared_rules import from_deployed_stack
 from workmail_local.testing.workmail_local import WorkMailLocal
 
 pytestmark = pytest.mark.xdist_group("deployed-app")
@@ -35,7 +36,9 @@ def test_the_deployed_rule_decides_with_the_deployed_rights_after_a_restart_as_w
 
 
 @pytest.mark.fact("L3", "L4", "L8")
-def test_rules_of_an_organization_by_alias_run_in_each_stack_after_a_restart_as_well(tmp_path: Path) -> None:
+def test_rules_of_an_organization_by_alias_run_in_each_stack_after_a_restart_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     message = (EXAMPLE / "messages" / "plain.eml").read_bytes()
     rule_of = {"example.net": "Own", "nested.example": "Nested", "other.example": "Other"}
 
@@ -48,6 +51,11 @@ def test_rules_of_an_organization_by_alias_run_in_each_stack_after_a_restart_as_
         local.deploy_app(ALIAS_APP)
         assert rules_that_ran(local) == rule_of
         (declared,) = local.daemon.client.get("/v1/rules")["organizations"]
+        for name, value in local.daemon.aws_environment.items():
+            monkeypatch.setenv(name, value)
+        # The other stack imports the id, which its own values do not show.
+        named = {name: [each.organization_id for each in from_deployed_stack(name)] for name in ("Mail", "Other")}
+    assert named == {"Mail": [declared["organizationId"]], "Other": ["acme"]}
     assert re.fullmatch("m-[0-9a-f]{32}", declared["organizationId"])
     with WorkMailLocal.running(tmp_path) as local:
         assert local.daemon.client.get("/v1/rules")["organizations"] == [declared]
