@@ -46,7 +46,6 @@ class OrganizationLookup(Construct):
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack, "WorkMailOrganizationLookup")
-        self._stack = stack
         self._ids: dict[str, str] = {}
         region = stack.region
         if not Token.is_unresolved(region) and region not in WORKMAIL_REGIONS:
@@ -113,7 +112,7 @@ class OrganizationLookup(Construct):
         """Return what stands for an alias in a construct's id, which takes no token."""
         if not Token.is_unresolved(alias):
             return alias
-        return sha256(json.dumps(self._stack.resolve(alias), sort_keys=True).encode()).hexdigest()[:8]
+        return sha256(json.dumps(Stack.of(self).resolve(alias), sort_keys=True).encode()).hexdigest()[:8]
 
 
 _OF_STACK: Final[WeakKeyDictionary[Stack, OrganizationLookup]] = WeakKeyDictionary()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, CfnParameter, Environment, NestedStack, Stack, Stage
+from aws_cdk import App, Aspects, CfnParameter, Environment, NestedStack, Stack, Stage
 from aws_cdk.assertions import Template
 
 from tests.constructs.stacks import (
@@ -24,7 +24,7 @@ from tests.constructs.stacks import (
     rights_of,
     warnings_of,
 )
-from workmail_constructs import EmailFlowRules, FlowDirection, WorkMailOrganization
+from workmail_constructs import EmailFlowRules, FlowDirection, WorkMailOrganization, WorkMailPermissionChecks
 from workmail_constructs.declared_rules import from_cloud_assembly
 from workmail_constructs.organization_lookup import OrganizationLookup
 from workmail_custom_resources import organization_lookup as source
@@ -200,6 +200,16 @@ def test_a_rule_in_another_stack_refers_to_it_in_one_direction(env: Environment 
     assert shared.dependencies == []
     assert properties_of(user, LOOKUP) == []
     assert "Fn::ImportValue" in str(only(user, "AWS::Lambda::Permission")["SourceArn"])
+
+
+def test_the_permission_checks_take_an_organization_of_another_stack() -> None:
+    app = App()
+    Aspects.of(app).add(WorkMailPermissionChecks())
+    shared, user = Stack(app, "Shared"), Stack(app, "User")
+    new_rule(user, organization=from_alias(shared))
+
+    app.synth()
+    assert (errors_of(shared), errors_of(user)) == ([], [])
 
 
 def test_a_nested_stack_uses_the_organization_of_its_parent_or_looks_it_up_itself() -> None:

@@ -117,7 +117,7 @@ def _taken(body: bytes, request: ResourceRequest) -> CustomResource:
 
 
 class _AnswerAddress:
-    """Takes one answer at an address on loopback that nobody can guess, as a presigned one of S3 would be."""
+    """Takes the answer, at an address on loopback that nobody can guess, as a presigned one of S3 would be."""
 
     def __enter__(self) -> Self:
         self._server = _AnswerServer(("127.0.0.1", 0), _AnswerHandler)
