@@ -65,11 +65,11 @@ def _find_in_time(alias: str, context: Any) -> str:
         raise TimeoutError(f"WorkMail did not name {sought} within {seconds:.0f} seconds: deploy again") from None
     except LookupError as error:
         raise LookupError(
-            f"did not find {sought}; {error}: give an alias that is there, or deploy the stack in the Region and "
-            "account of the organization"
+            f"did not find {sought}: give an alias that is there, or deploy the stack in the Region and account of the "
+            f"organization; {error}"
         ) from None
     except Exception as error:
-        raise RuntimeError(f"cannot look up {sought}: {error}; solve this and deploy again") from error
+        raise RuntimeError(f"cannot look up {sought}, solve this and deploy again: {error}") from error
 
 
 def _find(alias: str) -> str:
