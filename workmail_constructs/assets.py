@@ -208,6 +208,14 @@ def _add_runtime(packed: Path) -> None:
         _copy(file, packed / flow.name / file.relative_to(flow))
 
 
+def source_of(module: str) -> str:
+    """Return the text of a module of ours that runs by itself, for a template to carry."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise PackingError(f"{module} is not installed with workmail_constructs: install workmail-constructs again")
+    return Path(spec.origin).read_text(encoding="utf-8")
+
+
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(source, target)

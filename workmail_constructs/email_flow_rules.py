@@ -169,6 +169,7 @@ class EmailFlowRules(Construct):
             DeclaredRules(
                 organization_id=organization.organization_id,
                 organization_arn=organization.organization_arn,
+                organization_alias=organization.alias,
                 domains=tuple(organization.domains),
                 rules=self.rule_set(organization),
             )
@@ -245,12 +246,12 @@ def flow_rule(
 
 
 def _same(one: WorkMailOrganization, other: WorkMailOrganization) -> bool:
-    return one.organization_id == other.organization_id
+    return one.key == other.key
 
 
 def _organizations(declarations: Iterable[Declaration]) -> list[WorkMailOrganization]:
     """Return the organizations that rules are declared for, in the order of their first rules."""
-    return list({made.organization.organization_id: made.organization for made in declarations}.values())
+    return list({made.organization.key: made.organization for made in declarations}.values())
 
 
 def _chapter(declarations: Sequence[Declaration]) -> str:
@@ -259,7 +260,9 @@ def _chapter(declarations: Sequence[Declaration]) -> str:
         replace(made.rule, function=_function_to_type(made)) if made.rule.function else made.rule
         for made in declarations
     )
-    organization_id = spell_intrinsic(first.record.stack.resolve(first.organization.organization_id))
+    # The console lists organizations by their aliases too.
+    named = first.organization.alias or first.organization.organization_id
+    organization_id = spell_intrinsic(first.record.stack.resolve(named))
     return runbook(rules, organization_id=organization_id)
 
 

@@ -212,4 +212,5 @@ def _source_arn_problems(source_arn: str | None, *, region: str | None, account:
 
 def _known(text: str | None) -> str | None:
     """Return `text` if all of it is known before the deployment."""
-    return None if text is None or "${" in text else text
+    # Intrinsics are spelled `${…}`, and as JSON where `Fn::Sub` has no such spelling.
+    return None if text is None or "${" in text or '{"' in text else text

@@ -131,7 +131,7 @@ def _deployment(folder: Path, snapshot: dict[str, Any]) -> tuple[Deployment, dic
         region=snapshot["region"],
         account=snapshot["account"],
         organizations=(),
-        functions={raw["arn"]: _function(folder, raw) for raw in snapshot["functions"]},
+        functions={raw["arn"]: deployed_function(folder, raw) for raw in snapshot["functions"]},
         function_policies=snapshot["function_policies"],
         role_policies=snapshot["role_policies"],
         bucket_policies=snapshot["bucket_policies"],
@@ -159,7 +159,8 @@ def _organizations(metadata: dict[str, Any]) -> tuple[DeployedOrganization, ...]
     )
 
 
-def _function(folder: Path, raw: dict[str, Any]) -> DeployedFunction:
+def deployed_function(folder: Path, raw: dict[str, Any]) -> DeployedFunction:
+    """Return a function as a snapshot has it, with its code in the stack's folder."""
     code = folder / raw["code"] if raw["code"] else Path()
     layers = tuple(folder / layer for layer in raw["layers"])
     return DeployedFunction(**{**raw, "code": code, "layers": layers, "missing_layers": tuple(raw["missing_layers"])})

@@ -16,6 +16,9 @@ GET_CONTENT: Final = "workmailmessageflow:GetRawMessageContent"
 PUT_CONTENT: Final = "workmailmessageflow:PutRawMessageContent"
 """What a function may do with a message's content (C1)."""
 
+LIST_ORGANIZATIONS: Final = "workmail:ListOrganizations"
+"""What it takes to find an organization by its alias (L8)."""
+
 READ_UPDATED: Final = ("s3:GetObject", "s3:GetObjectVersion")
 """What WorkMail does with the objects that hold updated messages (C5)."""
 

@@ -19,6 +19,9 @@ END_OF_SUPPORT: Final = "2027-03-31"
 ORGANIZATION_ID_PATTERN: Final = r"m-[0-9a-f]{32}"
 """An organization id, to be matched in full (L3)."""
 
+ORGANIZATION_ALIAS_PATTERN: Final = r"(?!d-)(?=.{1,62}$)[0-9A-Za-z]+(?:-[0-9A-Za-z]+)*"
+"""An organization's alias, to be matched in full (L8)."""
+
 MAX_SENDER_PATTERNS_PER_RULE: Final = 250
 MAX_SENDER_PATTERNS_PER_ORGANIZATION: Final = 1_000
 MAX_DOMAINS_PER_ORGANIZATION: Final = 1_000

@@ -5,15 +5,18 @@ The template's `Metadata` holds, under `METADATA_KEY`::
     {"version": 1, "organizations": [{"organizationId": …, "organizationArn": …, "domains": […], "rules": […]}]}
 
 where `rules` are the entries of a rule file. The organization and a rule's function may be CloudFormation intrinsics.
+An organization that is looked up by its alias has an `organizationAlias` too.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from workmail_flow.limits import ORGANIZATION_ID_PATTERN
 from workmail_flow.rule_set import RuleSet
 
 METADATA_KEY: Final = "WorkMailEmailFlow"
@@ -29,9 +32,12 @@ class DeclaredRules:
     """The rules that one template declares for one organization."""
 
     organization_id: str
+    """Its alias, or words that say where to find the id, if that is not known where the rules are read."""
     organization_arn: str
     domains: tuple[str, ...]
     rules: RuleSet
+    organization_alias: str | None = None
+    """The alias that a deployment finds it by."""
 
 
 def rules_metadata(declared: Sequence[DeclaredRules]) -> dict[str, Any]:
@@ -42,6 +48,7 @@ def rules_metadata(declared: Sequence[DeclaredRules]) -> dict[str, Any]:
             {
                 "organizationId": of_organization.organization_id,
                 "organizationArn": of_organization.organization_arn,
+                **({"organizationAlias": alias} if (alias := of_organization.organization_alias) else {}),
                 "domains": list(of_organization.domains),
                 **of_organization.rules.to_json(),
             }
@@ -102,8 +109,13 @@ def _declared(entry: object, *, at: str, to_text: Callable[[object], str]) -> De
             {**rule, "function": text(rule["function"])} if isinstance(rule, Mapping) and "function" in rule else rule
         )
 
+    organization_id = text(entry["organizationId"])
+    alias = text(entry["organizationAlias"]) if "organizationAlias" in entry else None
+    if alias is not None and not re.fullmatch(ORGANIZATION_ID_PATTERN, organization_id):
+        organization_id = alias  # which the console lists too, and which is the same in all stacks
     return DeclaredRules(
-        organization_id=text(entry["organizationId"]),
+        organization_id=organization_id,
+        organization_alias=alias,
         organization_arn=text(entry["organizationArn"]),
         domains=tuple(text(domain) for domain in entry["domains"]),
         rules=RuleSet.from_json({"rules": [with_function(rule) for rule in entry["rules"]]}),

@@ -11,7 +11,7 @@ from aws_cdk.aws_lambda import Alias
 from cdk_nag import AwsSolutionsChecks
 
 from tests.constructs.stacks import HERE, new_function, new_rule
-from workmail_constructs import ContentAccess, Run
+from workmail_constructs import ContentAccess, Run, WorkMailOrganization
 
 
 def build(outdir: str) -> App:
@@ -26,6 +26,9 @@ def build(outdir: str) -> App:
     new_rule(
         encrypted, content_access=ContentAccess.UPDATE, message_key=Key(encrypted, "Key", enable_key_rotation=True)
     )
+    for name, env in (("Alias", HERE), ("AgnosticAlias", None)):
+        looked_up = Stack(app, name, env=env)
+        new_rule(looked_up, organization=WorkMailOrganization.from_alias(looked_up, "Organization", "acme"))
     existing = Stack(app, "Existing", env=HERE)
     role = Role(existing, "UsersRole", assumed_by=ServicePrincipal("lambda.amazonaws.com"))
     alias = Alias(existing, "Live", alias_name="live", version=new_function(existing, role=role).current_version)

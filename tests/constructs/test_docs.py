@@ -67,6 +67,13 @@ def test_the_page_lists_what_is_left_out() -> None:
     assert listed == [*NEVER_PACKED, *DEFAULT_EXCLUDES]
 
 
+def test_an_organization_is_looked_up_by_its_alias() -> None:
+    stack = new_stack()
+    exec(example("The organization"), {"stack": stack, "WorkMailOrganization": WorkMailOrganization})  # noqa: S102 - our own page
+
+    assert only(stack, "Custom::WorkMailOrganization")["Alias"] == "acme"
+
+
 def test_the_findings_of_cdk_nag_are_those_that_are_accepted() -> None:
     table = PAGE.partition("## cdk-nag")[2].partition("## Cost")[0]
     listed = {f"AwsSolutions-{code}" for code in re.findall(r"^\| ([A-Z]+\d+)", table, re.MULTILINE)}

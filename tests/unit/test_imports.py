@@ -29,6 +29,7 @@ HEAVY = {
 
 # What a part may import of us and of others, anywhere in its files.
 TABLE: dict[str, set[str]] = {
+    "lambda_src/workmail_custom_resources": {"boto3", "botocore"},
     "lambda_src/workmail_flow": set(),
     # urllib3 is what botocore sends with, and its errors come through.
     "lambda_src/workmail_runtime": {"workmail_flow", "botocore", "urllib3", "aws_lambda_powertools"},
@@ -74,7 +75,13 @@ def _import_graph() -> dict[str, set[str]]:
     files = {
         ".".join(file.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): file
         for root in (ROOT / "lambda_src", ROOT)
-        for package in ("workmail_flow", "workmail_runtime", "workmail_constructs", "workmail_local")
+        for package in (
+            "workmail_custom_resources",
+            "workmail_flow",
+            "workmail_runtime",
+            "workmail_constructs",
+            "workmail_local",
+        )
         for file in (root / package).rglob("*.py")
     }
     return {

@@ -25,6 +25,7 @@ LAYERS = (
     ("workmail_local.iam",),
     ("workmail_local",),
     ("workmail_runtime.edit", "workmail_runtime"),
+    ("workmail_custom_resources",),
     ("workmail_flow",),
 )
 PARTS = {part: depth for depth, layer in enumerate(LAYERS) for part in layer}

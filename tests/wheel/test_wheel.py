@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("workmail_constructs", "workmail_local", *RUNTIME_PACKAGES)
+LAMBDA_PACKAGES = ("workmail_custom_resources", *RUNTIME_PACKAGES)
+PACKAGES = ("workmail_constructs", "workmail_local", *LAMBDA_PACKAGES)
 UV = find_uv() or "uv"
 
 
@@ -60,9 +61,9 @@ def test_the_wheel_holds_the_packages_typed_and_nothing_else(wheel: Path) -> Non
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
 
-def test_the_project_file_names_the_packages_that_a_function_is_packed_with() -> None:
+def test_the_project_file_names_all_packages() -> None:
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
-    paths = ["workmail_constructs", "workmail_local", *(f"lambda_src/{package}" for package in RUNTIME_PACKAGES)]
+    paths = ["workmail_constructs", "workmail_local", *(f"lambda_src/{package}" for package in LAMBDA_PACKAGES)]
     assert tool["hatch"]["build"]["targets"]["wheel"]["packages"] == paths
     assert tool["mypy"]["packages"] == [*PACKAGES]
 

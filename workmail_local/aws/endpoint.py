@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moto.moto_server.werkzeug_app import (
@@ -15,16 +17,18 @@ from werkzeug.serving import make_server
 
 from workmail_local.aws import moto_patches
 from workmail_local.aws.bootstrap import bootstrap
+from workmail_local.aws.cloudformation.custom_resource import CustomResourceProvider
 from workmail_local.aws.cloudformation.local_stack import LocalStack
+from workmail_local.aws.custom_resource_functions import LocalCustomResourceFunctions
 from workmail_local.aws.function_access import FunctionAccess
 from workmail_local.aws.function_identities import FunctionIdentities
+from workmail_local.aws.local_organizations import LocalOrganizations
 from workmail_local.aws.refusal import refusal
 from workmail_local.aws.request_guard import RequestGuard
 from workmail_local.aws.saved_deployments import SavedDeployments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Sequence
 
     from workmail_local.access_keys import AccessKeys
 
@@ -33,22 +37,32 @@ class Endpoint:
     """The local AWS.
 
     Attributes:
-        failures: Saved deployments that could not be deployed again, and why.
+        failures: Saved deployments that could not be deployed again, and why; known once it serves.
     """
+
+    failures: Sequence[str] = ()
 
     def __init__(self, *, state: Path | None, region: str, account: str, keys: AccessKeys) -> None:
         identities = FunctionIdentities(account, keys)
-        saved = SavedDeployments(state, identities)
+        self._saved = SavedDeployments(state, identities)
         moto_patches.apply(account_of_key=identities.account_of_key)
-        LocalStack.listener = saved
+        LocalStack.listener = self._saved
         bootstrap(account, region)
-        self.failures = saved.replay()
         # One line per request would bury what matters in the log.
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         moto = _UnknownOperations(DomainDispatcherApplication(create_backend_app))
-        guarded = RequestGuard(FunctionAccess(moto, identities), keys=keys, identities=identities)
+        organizations = LocalOrganizations(moto, identities)
+        guarded = RequestGuard(FunctionAccess(organizations, identities), keys=keys, identities=identities)
         self._server = make_server("127.0.0.1", 0, guarded, threaded=True, request_handler=MotoRequestHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._temporary = tempfile.TemporaryDirectory()  # removed when the process ends
+        CustomResourceProvider.functions = LocalCustomResourceFunctions(
+            work=(state or Path(self._temporary.name)) / "functions",
+            endpoint=self.url,
+            keys=keys,
+            identities=identities,
+            organizations=organizations,
+        )
 
     @property
     def url(self) -> str:
@@ -56,8 +70,9 @@ class Endpoint:
         return f"http://localhost:{self._server.server_port}"
 
     def start(self) -> None:
-        """Serve from a thread that ends with the process."""
-        self._thread.start()
+        """Serve from a thread that ends with the process, and deploy what is saved."""
+        self._thread.start()  # first: functions of custom resources call it
+        self.failures = self._saved.replay()
 
 
 class _UnknownOperations:

@@ -42,23 +42,32 @@ class Snapshot:
 
 def take_snapshot(stack: LocalStack) -> Snapshot:
     """Read a stack back from its resolved resources."""
-    code: dict[str, bytes] = {}
+    functions = functions_snapshot(stack)
     metadata = stack.template_dict.get("Metadata", {}).get(METADATA_KEY)
     if stack.status == "DELETE_FAILED":  # what the rules refer to may be gone
         metadata = None
     content = {
-        "stack": stack.name,
-        "region": stack.region_name,
-        "account": stack.account_id,
+        **functions.content,
         "metadata": {} if metadata is None else {METADATA_KEY: stack.resource_map.resolve(metadata)},
-        "functions": list(_functions(stack, code)),
-        "function_policies": _function_policies(stack),
-        "role_policies": _role_policies(stack),
-        "bucket_policies": _bucket_policies(stack),
         "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack.outputs or ()},
         "data_only": _data_only(stack),
         "resources": sorted(stack.resource_map.made),
         "last_event": str(stack.events[-1].event_id),
+    }
+    return Snapshot(content, functions.code)
+
+
+def functions_snapshot(stack: LocalStack) -> Snapshot:
+    """Read back the functions, and the policies around them, that a stack has so far: it may still be being made."""
+    code: dict[str, bytes] = {}
+    content = {
+        "stack": stack.name,
+        "region": stack.region_name,
+        "account": stack.account_id,
+        "functions": list(_functions(stack, code)),
+        "function_policies": _function_policies(stack),
+        "role_policies": _role_policies(stack),
+        "bucket_policies": _bucket_policies(stack),
     }
     return Snapshot(content, code)
 

@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 from moto import mock_aws
+from moto.backends import list_of_moto_modules
 from moto.cloudformation import parsing
 from moto.cloudformation.models import CloudFormationBackend, Stack, cloudformation_backends
 from moto.iam.access_control import IAMPolicy, PermissionResult
@@ -328,6 +329,7 @@ STILL: dict[str, Callable[[PlainMoto], bool]] = {
     "AWS::SecretsManager::Secret": lacks("AWS::SecretsManager::Secret"),
     "AWS::CDK::Metadata": lacks("AWS::CDK::Metadata"),
     "Custom::S3AutoDeleteObjects": lacks("Custom::S3AutoDeleteObjects"),
+    "Custom::WorkMailOrganization": lacks("Custom::WorkMailOrganization"),
 }
 """What moto still does wrong, by the resource type that has a provider of ours for it."""
 
@@ -351,6 +353,10 @@ def test_an_operation_that_moto_lacks_is_an_unhandled_error() -> None:
     server = Client(DomainDispatcherApplication(create_backend_app))
     with pytest.raises(NotImplementedError):  # else _UnknownOperations may go
         server.post("/", headers=headers, content_type="application/x-amz-json-1.1", data="{}")
+
+
+def test_workmail_is_no_service_of_moto() -> None:
+    assert "workmail" not in list_of_moto_modules()  # else LocalOrganizations may go
 
 
 def test_conditions_of_a_policy_are_ignored() -> None:

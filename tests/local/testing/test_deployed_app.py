@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import sys
 import zipfile
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from workmail_constructs.declared_rules import from_deployed_stack
 from workmail_local.deployment import load_deployments
 from workmail_local.testing.workmail_local import WorkMailLocal
 
 pytestmark = pytest.mark.xdist_group("deployed-app")
 
+ALIAS_APP = Path(__file__).parent / "alias_app"
 EXAMPLE = Path(__file__).parents[3] / "examples" / "hello_world"
 
 
@@ -73,3 +76,30 @@ def test_lambda_can_read_the_zip_of_an_app_that_runs_under_a_strict_umask(tmp_pa
     assert modes.pop("shared/tool") == 0o755
     assert {"app.py", "shared/reply.py", "workmail_runtime/event.py"} <= modes.keys()
     assert set(modes.values()) == {0o644}
+
+
+@pytest.mark.fact("L3", "L4", "L8")
+def test_rules_of_an_organization_by_alias_run_in_each_stack_after_a_restart_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = (EXAMPLE / "messages" / "plain.eml").read_bytes()
+    rule_of = {"example.net": "Own", "nested.example": "Nested", "other.example": "Other"}
+
+    def rules_that_ran(local: WorkMailLocal) -> dict[str, str | None]:
+        sent = {domain: local.send(message.replace(b"example.net", domain.encode())) for domain in rule_of}
+        assert [each.succeeded for each in sent.values()] == [True] * len(sent)
+        return {domain: each.outcomes[0].rule for domain, each in sent.items()}
+
+    with WorkMailLocal.running(tmp_path) as local:
+        local.deploy_app(ALIAS_APP)
+        assert rules_that_ran(local) == rule_of
+        (declared,) = local.daemon.client.get("/v1/rules")["organizations"]
+        for name, value in local.daemon.aws_environment.items():
+            monkeypatch.setenv(name, value)
+        # The other stack imports the id, which its own values do not show.
+        named = {name: [each.organization_id for each in from_deployed_stack(name)] for name in ("Mail", "Other")}
+    assert named == {"Mail": [declared["organizationId"]], "Other": ["acme"]}
+    assert re.fullmatch("m-[0-9a-f]{32}", declared["organizationId"])
+    with WorkMailLocal.running(tmp_path) as local:
+        assert local.daemon.client.get("/v1/rules")["organizations"] == [declared]
+        assert rules_that_ran(local) == rule_of

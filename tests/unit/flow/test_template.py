@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,28 @@ def test_what_is_written_is_read_back() -> None:
 @pytest.mark.parametrize("other", [{}, {"Metadata": {"cfn-lint": {}}}, template()])
 def test_a_template_may_declare_nothing(other: dict[str, object]) -> None:
     assert declared_rule_sets(other) == ()
+
+
+ALIASED = replace(DECLARED, organization_alias="acme")
+LOOKUP = {"Ref": "Lookup"}
+
+
+def test_an_organization_by_alias_has_its_id_where_that_is_known_and_else_its_alias() -> None:
+    written = template(replace(ALIASED, organization_id=LOOKUP))  # type: ignore[arg-type]  # a token that CDK resolved
+
+    (known,) = declared_rule_sets(written, resolve=lambda _: ORGANIZATION_ID)
+    (unknown,) = declared_rule_sets(written)
+
+    assert known == ALIASED
+    assert unknown == replace(ALIASED, organization_id="acme")
+
+
+def test_an_alias_that_is_a_parameter_is_resolved() -> None:
+    written = template(replace(ALIASED, organization_id=LOOKUP, organization_alias={"Ref": "Alias"}))  # type: ignore[arg-type]
+
+    (declared,) = declared_rule_sets(written, resolve=lambda value: f"the value of {value['Ref']}")  # type: ignore[index]
+
+    assert declared.organization_id == "the value of Alias"
 
 
 def test_intrinsics_are_resolved() -> None:

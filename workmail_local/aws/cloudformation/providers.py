@@ -10,6 +10,8 @@ from moto.s3.models import FakeBucket
 from moto.sns.models import Topic
 from moto.sqs.models import Queue
 
+from workmail_flow.lookup_resource import LOOKUP_TYPE
+from workmail_local.aws.cloudformation.custom_resource import CustomResourceProvider
 from workmail_local.aws.cloudformation.lambda_providers import (
     AliasProvider,
     EventInvokeConfigProvider,
@@ -61,9 +63,10 @@ OWN_PROVIDERS: dict[str, Provider] = {
     # Nothing but data in AWS too.
     "AWS::CDK::Metadata": RememberingProvider(real=True),
     "Custom::S3AutoDeleteObjects": AutoDeleteObjectsProvider(),
+    LOOKUP_TYPE: CustomResourceProvider(),
 }
 
-# Custom resources are among them: their functions would have to run while the stack is being made.
+# Other custom resources are among them: what their functions call is, for the most part, not here.
 _DATA_ONLY = RememberingProvider(real=False)
 
 
