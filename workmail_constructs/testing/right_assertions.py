@@ -68,7 +68,8 @@ def assert_workmail_can_invoke(
         raise _failure(f"WorkMail cannot invoke {arn}", access.reason, needed, remedy)
     access = may_workmail_invoke(policies, function_arn=arn, organization_arn=case.other_organization_arn)
     if access.allowed:
-        raise _failure(f"any organization can invoke {arn}", access.reason, needed, remedy)
+        found = f"{access.reason}, whose source ARN does not keep other organizations out"
+        raise _failure(f"any organization can invoke {arn}", found, needed, remedy)
 
 
 def assert_workmail_can_read(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -138,3 +140,10 @@ def test_a_snapshot_is_the_json_of_the_comparable_template() -> None:
     stack = new_stack(env=None)
     new_rule(stack)
     assert TemplateSnapshotExtension().serialize(stack) == JSONSnapshotExtension().serialize(comparable_template(stack))
+
+
+def test_without_syrupy_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "syrupy.extensions.json", None)
+    monkeypatch.delitem(sys.modules, "workmail_constructs.testing.template_snapshot")
+    with pytest.raises(ImportError, match=r"need syrupy.*: pip install 'workmail-constructs\[testing\]'"):
+        import_module("workmail_constructs.testing.template_snapshot")
