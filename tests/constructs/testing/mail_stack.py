@@ -1,7 +1,5 @@
 """The stack that docs/testing.md tests, as a user's app has one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from aws_cdk import Stack
