@@ -17,7 +17,9 @@ _ARNS: Final = {
     "AWS::IAM::Role": ("arn:aws:iam::{account}:role/{name}", "RoleName"),
     "AWS::KMS::Key": ("arn:aws:kms:{region}:{account}:key/{name}", ""),
     "AWS::Lambda::Function": ("arn:aws:lambda:{region}:{account}:function:{name}", "FunctionName"),
+    "AWS::Logs::LogGroup": ("arn:aws:logs:{region}:{account}:log-group:{name}:*", "LogGroupName"),
     "AWS::S3::Bucket": ("arn:aws:s3:::{name}", "BucketName"),
+    "AWS::SQS::Queue": ("arn:aws:sqs:{region}:{account}:{name}", "QueueName"),
 }
 _QUALIFIED: Final = {"AWS::Lambda::Alias": "Name", "AWS::Lambda::Version": ""}
 _FUNCTIONS: Final = ("AWS::Lambda::Function", *_QUALIFIED)
@@ -28,6 +30,7 @@ _CONDITIONS: Final = {
     "PrincipalOrgID": "aws:PrincipalOrgID",
     "SourceAccount": "aws:SourceAccount",
 }
+_INTRINSICS: Final = {"Ref", "Fn::GetAtt", "Fn::ImportValue", "Fn::Join", "Fn::Select", "Fn::Sub"}
 _IN_SUB: Final = re.compile(r"\$\{(!?)([^{}]+)\}")
 
 
@@ -78,6 +81,17 @@ class TemplatePolicies:
             case {"Fn::ImportValue": export}:
                 return self.text(export).replace(":", "/")
         return spell_intrinsic(value)
+
+    def resolved(self, node: Any) -> Any:
+        """Return a policy document, or any part of a template, with its intrinsics resolved."""
+        match node:
+            case dict() if len(node) == 1 and node.keys() <= _INTRINSICS:
+                return self.text(node)
+            case dict():
+                return {name: self.resolved(value) for name, value in node.items()}
+            case list():
+                return [self.resolved(item) for item in node]
+        return node
 
     def function_arns(self) -> dict[str, str]:
         """Return the ARN of every function, version and alias, by logical id."""
@@ -208,18 +222,6 @@ class TemplatePolicies:
         statements = document.get("Statement", [])
         listed = statements if isinstance(statements, list) else [statements]
         return [
-            {"Sid": f"{name} statement {number}", **self._resolved(statement)}
+            {"Sid": f"{name} statement {number}", **self.resolved(statement)}
             for number, statement in enumerate(listed, start=1)
         ]
-
-    def _resolved(self, node: Any) -> Any:
-        match node:
-            case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Join": _} | {"Fn::Sub": _} | {"Fn::ImportValue": _}:
-                return self.text(node)
-            case {"Fn::Select": _}:
-                return self.text(node)
-            case dict():
-                return {name: self._resolved(value) for name, value in node.items()}
-            case list():
-                return [self._resolved(item) for item in node]
-        return node

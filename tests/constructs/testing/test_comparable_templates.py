@@ -77,7 +77,7 @@ def test_the_three_forms_of_a_template_give_the_same() -> None:
     stack = new_stack(env=None)
     new_rule(stack)
     template = Template.from_stack(stack)
-    raw: dict[str, Any] = template.to_json()
+    raw = dict(template.to_json())
     before = copy.deepcopy(raw)
 
     assert comparable_template(stack) == comparable_template(template) == comparable_template(raw)

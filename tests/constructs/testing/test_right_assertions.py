@@ -30,7 +30,7 @@ from workmail_constructs.testing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 AGNOSTIC_ARN = "arn:aws:workmail:${AWS::Region}:${AWS::AccountId}:organization/" + ORGANIZATION_ID
 INBOUND, OUTBOUND = FlowDirection.INBOUND, FlowDirection.OUTBOUND
@@ -40,8 +40,8 @@ def update_rule(stack: Stack, **arguments: Any) -> RunLambdaRule:
     return new_rule(stack, content_access=ContentAccess.UPDATE, **arguments)
 
 
-def id_of(template: dict[str, Any], resource_type: str) -> str:
-    (found,) = (name for name, each in template["Resources"].items() if each["Type"] == resource_type)
+def id_of(template: Mapping[str, Any], resource_type: str) -> str:
+    (found,) = (str(name) for name, each in template["Resources"].items() if each["Type"] == resource_type)
     return found
 
 
@@ -49,7 +49,7 @@ def damaged(resource_type: str, damage: Callable[[dict[str, Any]], object], **ar
     """Return the template of an UPDATE rule, with the properties of its one resource of a type changed by hand."""
     stack = new_stack()
     update_rule(stack, **arguments)
-    template: dict[str, Any] = Template.from_stack(stack).to_json()
+    template = dict(Template.from_stack(stack).to_json())
     damage(template["Resources"][id_of(template, resource_type)]["Properties"])
     return template
 

@@ -25,8 +25,7 @@ def part(heading: str) -> str:
 
 @pytest.fixture
 def template() -> dict[str, Any]:
-    made: dict[str, Any] = Template.from_stack(MailStack(App(), "Mail")).to_json()
-    return made
+    return dict(Template.from_stack(MailStack(App(), "Mail")).to_json())
 
 
 def test_the_assertion_by_logical_id_runs_as_shown(template: dict[str, Any]) -> None:
