@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     OrganizationOfTest: TypeAlias = WorkMailOrganization | str
     """An organization, or its ARN, which may contain `${AWS::Region}` and `${AWS::AccountId}`."""
 
-_OTHER_ORGANIZATION: Final = "m-" + "0" * 31 + "f"
 _OTHER_ACCOUNT: Final = "999999999999"
 _ANY: Final = "00000000-0000-4000-8000-000000000000"
 
@@ -52,7 +51,7 @@ def assert_workmail_can_invoke(
         organization: The organization or its ARN; a rule has one already.
 
     Raises:
-        AssertionError: It cannot, or any organization can; the text says what was found and what is needed.
+        AssertionError: It cannot, or others can; the text says what was found and what is needed.
         ValueError: The template has no such function, or the organization is not given.
     """
     case = _Case.of(template, function, organization)
@@ -68,8 +67,8 @@ def assert_workmail_can_invoke(
         raise _failure(f"WorkMail cannot invoke {arn}", access.reason, needed, remedy)
     access = may_workmail_invoke(policies, function_arn=arn, organization_arn=case.other_organization_arn)
     if access.allowed:
-        found = f"{access.reason}, whose source ARN does not keep other organizations out"
-        raise _failure(f"any organization can invoke {arn}", found, needed, remedy)
+        found = f"{access.reason}, whose SourceArn does not keep them out"
+        raise _failure(f"other organizations can invoke {arn}", found, needed, remedy)
 
 
 def assert_workmail_can_read(
@@ -143,7 +142,7 @@ def assert_function_may_read_content(
         direction: Which messages; a rule has one already.
 
     Raises:
-        AssertionError: It may not, or it may for any organization; the text says what was found and what is needed.
+        AssertionError: It may not, or it may for others; the text says what was found and what is needed.
         ValueError: The template has no such function, or organization or direction are not given.
     """
     _assert_content_rights(template, function, organization, direction, actions=(GET_CONTENT,), access="READ")
@@ -186,11 +185,11 @@ def _assert_content_rights(
     direction = FlowDirection(direction)
     for action in actions:
         case.assert_role_may(function, action, case.messages(direction, _ANY), access, pattern=case.messages(direction))
-        others = case.messages(direction, _ANY, organization_id=_OTHER_ORGANIZATION)
+        others = case.messages(direction, _ANY, organization_id=case.other_organization_id)
         role, reason, allowed = case.role_access(function, action, others)
         if allowed:
             raise _failure(
-                f"{role} may do {action} on the messages of any organization",
+                f"{role} may do {action} on the messages of other organizations",
                 reason,
                 f"a statement that allows {action} on {case.messages(direction)} (C3)",
                 f"name the organization in the statement, or use RunLambdaRule with ContentAccess.{access}",
@@ -251,8 +250,13 @@ class _Case:
         return workmail_principal(self.region)
 
     @property
+    def other_organization_id(self) -> str:
+        """An id that differs in its last digit, so that a wildcard anywhere before it shows."""
+        return self.organization_id[:-1] + ("1" if self.organization_id.endswith("0") else "0")
+
+    @property
     def other_organization_arn(self) -> str:
-        return arn_of_organization(_OTHER_ORGANIZATION, region=self.region, account=self.account)
+        return arn_of_organization(self.other_organization_id, region=self.region, account=self.account)
 
     def messages(
         self, direction: FlowDirection | None = None, message_id: str = "*", *, organization_id: str | None = None
@@ -267,11 +271,11 @@ class _Case:
 
     def others(self, direction: FlowDirection) -> dict[str, dict[str, str]]:
         """Return requests that the conditions of C5 keep out, each by the one condition key that differs."""
-        messages_of_another = self.messages(direction, _ANY, organization_id=_OTHER_ORGANIZATION)
+        messages_of_another = self.messages(direction, _ANY, organization_id=self.other_organization_id)
         return {
-            "any organization: aws:SourceArn is not required": {"aws:SourceArn": messages_of_another},
-            "any account: aws:SourceAccount is not required": {"aws:SourceAccount": _OTHER_ACCOUNT},
-            "requests without TLS: aws:SecureTransport is not required": {"aws:SecureTransport": "false"},
+            "other organizations: aws:SourceArn does not keep them out": {"aws:SourceArn": messages_of_another},
+            "other accounts: aws:SourceAccount does not keep them out": {"aws:SourceAccount": _OTHER_ACCOUNT},
+            "requests without TLS: aws:SecureTransport does not keep them out": {"aws:SecureTransport": "false"},
         }
 
     def function_arn(self, function: FunctionOfTest) -> str:

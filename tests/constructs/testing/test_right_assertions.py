@@ -143,8 +143,9 @@ def test_the_permission_may_be_in_the_stack_that_imports_the_function() -> None:
         (lambda made: made.update(Principal="workmail.amazonaws.com"), "its Principal is Service workmail.amazonaws"),
         (lambda made: made.update(Principal="workmail.us-east-1.amazonaws.com"), "Service workmail.us-east-1"),
         (lambda made: made.update(SourceArn=ORGANIZATION_ARN[:-1] + "0"), "found: .*aws:SourceArn"),
-        (lambda made: made.update(SourceArn=ORGANIZATION_ARN[:-32] + "*"), "any organization can invoke"),
-        (lambda made: made.pop("SourceArn"), "any organization can invoke"),
+        (lambda made: made.update(SourceArn=ORGANIZATION_ARN[:-32] + "*"), "other organizations can invoke"),
+        (lambda made: made.update(SourceArn=ORGANIZATION_ARN[:-1] + "*"), "other organizations can invoke"),
+        (lambda made: made.pop("SourceArn"), "other organizations can invoke"),
         (lambda made: made.update(SourceAccount="999999999999"), "found: .*aws:SourceAccount"),
         (lambda made: made.update(EventSourceToken="t"), "found: .*lambda:EventSourceToken"),
         (lambda made: made.update(FunctionName="Other"), "has no statement"),
@@ -178,8 +179,8 @@ READS = statement_of("s3:GetObject")
             lambda made: READS(made)["Condition"]["ArnLike"].update({"aws:SourceArn": f"{MESSAGES_ARN}/incoming/*"}),
             "WorkMail cannot read bucket",
         ),
-        (lambda made: READS(made)["Condition"].pop("ArnLike"), "any organization: aws:SourceArn is not required"),
-        (lambda made: READS(made)["Condition"].pop("StringEquals"), "any account: aws:SourceAccount is not required"),
+        (lambda made: READS(made)["Condition"].pop("ArnLike"), "other organizations: aws:SourceArn does not"),
+        (lambda made: READS(made)["Condition"].pop("StringEquals"), "other accounts: aws:SourceAccount does not"),
         (
             lambda made: made["PolicyDocument"].update(
                 Statement=[{**READS(made), "Condition": {**READS(made)["Condition"], "Bool": {"aws:x": "false"}}}]
@@ -191,7 +192,7 @@ READS = statement_of("s3:GetObject")
                 READS(made)["Condition"].pop("Bool"),
                 made["PolicyDocument"].update(Statement=[READS(made)]),
             ),
-            "requests without TLS: aws:SecureTransport is not required",
+            "requests without TLS: aws:SecureTransport does not",
         ),
     ],
 )
@@ -232,7 +233,7 @@ PUTS = statement_of("s3:PutObject")
         (lambda made: GETS(made).update(Action="workmailmessageflow:PutRawMessageContent"), "may not do .*:GetRaw"),
         (lambda made: GETS(made).update(Resource=f"{MESSAGES_ARN}/outgoing/*"), "found: .*outgoing/\\*, not"),
         (lambda made: GETS(made).update(Resource=MESSAGES_ARN.replace("eu-west-1", "us-east-1") + "/*"), "may not do"),
-        (lambda made: GETS(made).update(Resource="*"), "on the messages of any organization"),
+        (lambda made: GETS(made).update(Resource="*"), "on the messages of other organizations"),
         (lambda made: GETS(made).update(Effect="Deny"), "explicitly denied by"),
         (lambda made: made.update(Roles=[]), "may not do"),
     ],
