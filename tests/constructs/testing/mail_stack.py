@@ -6,7 +6,6 @@ from aws_cdk import Stack
 from constructs import Construct
 
 from workmail_constructs import (
-    ContentAccess,
     FallbackAction,
     FlowDirection,
     RuleCode,
@@ -31,5 +30,4 @@ class MailStack(Stack):
             direction=FlowDirection.INBOUND,
             code=RuleCode.from_folder(HANDLER),
             run=Run.synchronous(fallback=FallbackAction.DEFAULT),
-            content_access=ContentAccess.UPDATE,
         )

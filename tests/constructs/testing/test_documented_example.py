@@ -12,10 +12,8 @@ from tests.local.handlers.large_lists.app import handler
 from workmail_constructs import FlowDirection
 from workmail_constructs.testing import (
     EVENT_EDITIONS,
-    assert_function_may_update_content,
     assert_rule_declared,
     assert_workmail_can_invoke,
-    assert_workmail_can_read,
     inbound_event,
 )
 
@@ -34,10 +32,8 @@ def test_the_resources_are_those_that_were_reviewed(stack: MailStack, template_s
     assert stack == template_snapshot
 
 
-def test_workmail_and_the_function_have_their_rights(stack: MailStack) -> None:
+def test_workmail_can_invoke_the_function(stack: MailStack) -> None:
     assert_workmail_can_invoke(stack, stack.large_lists)
-    assert_function_may_update_content(stack, stack.large_lists)
-    assert_workmail_can_read(stack, stack.large_lists)
 
 
 def test_the_rule_is_declared(stack: MailStack) -> None:
