@@ -51,6 +51,19 @@ _ARCHITECTURE: Final = Architecture.ARM_64
 _LAMBDA: Final = cast("IPrincipal", ServicePrincipal("lambda.amazonaws.com"))
 _SYNCHRONOUS_TIMEOUT: Final = Duration.seconds(defaults.SYNCHRONOUS_TIMEOUT_SECONDS)
 _ASYNCHRONOUS_TIMEOUT: Final = Duration.seconds(defaults.ASYNCHRONOUS_TIMEOUT_SECONDS)
+NETWORK_ACTIONS: Final = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+"""What Lambda does in the role's name to put a function into a VPC."""
+
+LOG_KEY_ACTIONS: Final = ("kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*")
+"""What CloudWatch Logs does with the key of a log group."""
+
 _SNAP_START_WARNING: Final = "@aws-cdk/aws-lambda:snapStartRequirePublish"
 
 
@@ -277,23 +290,11 @@ def _log_statement(log_group: LogGroup) -> PolicyStatement:
 
 
 def _network_statements() -> list[PolicyStatement]:
-    """Return what Lambda does in the role's name to put a function into a VPC, without the log rights of AWS's policy.
+    """Return the right to put a function into a VPC, without the log rights of AWS's managed policy.
 
     Lambda refuses a role that may do this to some network interfaces only: they do not exist yet.
     """
-    return [
-        PolicyStatement(
-            actions=[
-                "ec2:AssignPrivateIpAddresses",
-                "ec2:CreateNetworkInterface",
-                "ec2:DeleteNetworkInterface",
-                "ec2:DescribeNetworkInterfaces",
-                "ec2:DescribeSubnets",
-                "ec2:UnassignPrivateIpAddresses",
-            ],
-            resources=["*"],
-        )
-    ]
+    return [PolicyStatement(actions=[*NETWORK_ACTIONS], resources=["*"])]
 
 
 def _let_logs_use(scope: Construct, key: AnyKey, *, record: StackRecord) -> None:
@@ -304,7 +305,7 @@ def _let_logs_use(scope: Construct, key: AnyKey, *, record: StackRecord) -> None
     groups = f"arn:aws:logs:{record.region}:{record.account}:log-group:*"
     statement = PolicyStatement(
         principals=[cast("IPrincipal", ServicePrincipal(f"logs.{record.region}.amazonaws.com"))],
-        actions=["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+        actions=[*LOG_KEY_ACTIONS],
         resources=["*"],
         conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
     )

@@ -1,22 +1,17 @@
-"""Every kind of rule passes CDK's template validation, cdk-nag and cfn-lint, except for what ACCEPTED explains."""
+"""Every kind of rule passes CDK's template validation, cdk-nag and cfn-lint, except as docs/cdk-nag.md explains."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ACCEPTED = {
-    "AwsSolutions-IAM5": "ids of messages and objects are not known at synth; organization, direction and bucket are; "
-    "workmail:ListOrganizations, with which an alias is looked up, takes no resource",
-    "AwsSolutions-L1": "the newest runtime that our tests run handlers under",
-    "AwsSolutions-S1": "a bucket that is empty after a day; only the function puts into it and only WorkMail reads it",
-    "AwsSolutions-SQS3": "the queue is where failed events end; cdk-nag does not see on-failure destinations",
-}
+from tests.constructs.checked_app import synthesize
+from tests.constructs.pages import assert_is_current, cdk_nag
+
 # cfn-lint: CDK itself writes a DependsOn from a function to its role beside the reference to it.
 IGNORED = "W3005"
 
@@ -25,29 +20,18 @@ pytestmark = pytest.mark.xdist_group("checked_app")
 
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Synthesize the app in another process, since CDK runs without its validation in this one."""
-    outdir = tmp_path_factory.mktemp("checked") / "cdk.out"
-    environment = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}
-    subprocess.run(
-        [sys.executable, "-m", "tests.constructs.checked_app", str(outdir)],
-        cwd=Path(__file__).parents[2],
-        env=environment,
-        check=False,  # cdk-nag fails the synth for accepted findings too
-        capture_output=True,
-    )
-    return outdir
+    return synthesize(tmp_path_factory.mktemp("checked") / "cdk.out")
 
 
-def test_only_what_is_accepted_is_found(assembly: Path) -> None:
-    reports = json.loads((assembly / "validation-report.json").read_text())["pluginReports"]
-    found = {
-        violation["ruleName"].partition("[")[0]: [each["constructPath"] for each in violation["violatingConstructs"]]
-        for report in reports
-        for violation in report["violations"]
-    }
+def test_each_finding_of_cdk_nag_has_a_reason_and_each_reason_a_finding(assembly: Path) -> None:
+    found = cdk_nag.findings(assembly)
 
-    assert [report["pluginName"] for report in reports] == ["AwsSolutions"]
-    assert found.keys() == ACCEPTED.keys(), found
+    assert found.keys() == cdk_nag.PACKS.keys()
+    assert {finding.name for of_pack in found.values() for finding in of_pack} == cdk_nag.REASONS.keys()
+
+
+def test_the_page_lists_what_cdk_nag_finds(assembly: Path) -> None:
+    assert_is_current(cdk_nag.NAME, cdk_nag.page(assembly))
 
 
 def test_there_is_no_managed_policy_and_no_wildcard_except_for_ids(assembly: Path) -> None:
@@ -77,5 +61,5 @@ def test_cfn_lint_finds_nothing(assembly: Path) -> None:
         text=True,
     )
 
-    assert len(templates) == 9
+    assert len(templates) == 10
     assert done.returncode == 0, done.stdout + done.stderr

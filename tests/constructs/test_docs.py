@@ -9,7 +9,6 @@ import pytest
 from aws_cdk import aws_lambda
 
 from tests.constructs.stacks import HANDLER, errors_of, new_stack, only
-from tests.constructs.test_checks import ACCEPTED
 from workmail_constructs import FallbackAction, FlowDirection, RuleCode, Run, RunLambdaRule, WorkMailOrganization
 from workmail_constructs.packed_files import DEFAULT_EXCLUDES, NEVER_PACKED
 
@@ -72,13 +71,6 @@ def test_an_organization_is_looked_up_by_its_alias() -> None:
     exec(example("The organization"), {"stack": stack, "WorkMailOrganization": WorkMailOrganization})  # noqa: S102 - our own page
 
     assert only(stack, "Custom::WorkMailOrganization")["Alias"] == "acme"
-
-
-def test_the_findings_of_cdk_nag_are_those_that_are_accepted() -> None:
-    table = PAGE.partition("## cdk-nag")[2].partition("## Cost")[0]
-    listed = {f"AwsSolutions-{code}" for code in re.findall(r"^\| ([A-Z]+\d+)", table, re.MULTILINE)}
-
-    assert listed == ACCEPTED.keys()
 
 
 @pytest.mark.parametrize("attribute", re.findall(r"^\| [a-z ]+ \| `(\w+)` \|", PAGE, re.MULTILINE))

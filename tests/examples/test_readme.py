@@ -1,9 +1,8 @@
-"""The README's own stack and handler: synthesized and run, word for word."""
+"""The README's own stack, handler and test: synthesized and run, word for word."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -11,28 +10,19 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+from tests.examples.readme_app import environment_of, run_pytest, write_readme_app
 
 pytestmark = pytest.mark.xdist_group("examples")
 
 
 @pytest.fixture
 def app_folder(tmp_path: Path) -> Path:
-    """A user's folder with the README's two Python files."""
-    stack, handler = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-    (tmp_path / "app.py").write_text(stack, encoding="utf-8")
-    rule = tmp_path / "rules" / "disclaimer"
-    rule.mkdir(parents=True)
-    (rule / "app.py").write_text(handler, encoding="utf-8")
-    (rule / "message.eml").write_bytes(
-        b"From: alice@example.com\r\nTo: bob@example.net\r\nSubject: Hello\r\n"
-        b"Date: Sat, 21 Nov 2026 09:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n\r\nHello Bob\r\n"
-    )
+    write_readme_app(tmp_path)
     return tmp_path
 
 
 def test_the_one_statement_synthesizes_and_writes_what_to_type(app_folder: Path) -> None:
-    subprocess.run([sys.executable, "app.py"], cwd=app_folder, check=True, env=_environment(app_folder))
+    subprocess.run([sys.executable, "app.py"], cwd=app_folder, check=True, env=environment_of(app_folder))
 
     template = json.loads((app_folder / "cdk.out" / "Mail.template.json").read_text(encoding="utf-8"))
     kinds = {resource["Type"] for resource in template["Resources"].values()}
@@ -49,5 +39,14 @@ def test_the_handler_adds_its_footer(app_folder: Path) -> None:
     assert b"Example Ltd, 1 Example Street" in (app_folder / "out" / "message.eml").read_bytes()
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "CDK_OUTDIR": str(folder / "cdk.out")}
+def test_the_snapshot_changes_with_a_resource_and_not_with_the_code(app_folder: Path) -> None:
+    app, handler = app_folder / "app.py", app_folder / "rules" / "disclaimer" / "app.py"
+    assert "1 snapshot failed" in run_pytest(sys.executable, app_folder)
+    assert "1 snapshot generated" in run_pytest(sys.executable, app_folder, "--snapshot-update")
+
+    handler.write_text(handler.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    assert "2 passed" in run_pytest(sys.executable, app_folder)
+
+    changed = app.read_text(encoding="utf-8").replace("FallbackAction.DEFAULT)", "FallbackAction.BOUNCE)")
+    app.write_text(changed, encoding="utf-8")
+    assert re.search(r'\+ +"fallback": "BOUNCE"', run_pytest(sys.executable, app_folder))

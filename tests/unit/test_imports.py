@@ -44,6 +44,9 @@ LIGHT = {
     "import workmail_flow": HEAVY | {"typer"},
     "import workmail_runtime": HEAVY | {"typer"},
     "import workmail_constructs": HEAVY | {"typer"},
+    "from workmail_constructs.testing import EVENT_EDITIONS, inbound_event, outbound_event": HEAVY
+    | {"typer", "pytest", "syrupy", "constructs"},
+    "import workmail_constructs.testing.pytest_plugin": HEAVY | {"typer", "syrupy", "constructs"},
     "import workmail_local.testing": HEAVY | {"typer"},
     "import sys; sys.argv = ['workmail-flow', '--help']; from workmail_constructs.cli import main; main()": HEAVY
     - {"rich"},

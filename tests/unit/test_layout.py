@@ -14,7 +14,7 @@ PAGE = ROOT / "docs" / "contributing.md"
 
 # From top to bottom: a part imports parts below it only.
 LAYERS = (
-    ("workmail_constructs.cli",),
+    ("workmail_constructs.cli", "workmail_constructs.testing"),
     ("workmail_constructs", "workmail_local.testing"),
     ("workmail_local.server", "workmail_local.trial"),
     ("workmail_local.email_flow", "workmail_local.message_flow"),

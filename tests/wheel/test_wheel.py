@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.examples.readme_app import run_pytest, write_readme_app
 from workmail_flow.packed_code import RUNTIME_PACKAGES, find_uv
 
 if TYPE_CHECKING:
@@ -96,3 +97,19 @@ def test_an_installed_wheel_packs_what_the_checkout_packs(installed: Path, tmp_p
         for python in (installed, sys.executable)
     }
     assert len(hashes) == 1
+
+
+def test_the_readmes_test_runs_with_an_installed_wheel(installed: Path, tmp_path: Path) -> None:
+    write_readme_app(tmp_path)
+    (tmp_path / "test_event.py").write_text(
+        "import workmail_constructs\n"
+        "from workmail_constructs.testing import inbound_event\n\n"
+        "def test_event():\n"
+        f"    assert workmail_constructs.__file__.startswith({str(installed.parents[1])!r})\n"
+        "    assert inbound_event()['flowDirection'] == 'INBOUND'\n",
+        encoding="utf-8",
+    )
+
+    said = run_pytest(installed, tmp_path, "--snapshot-update")
+    assert "1 snapshot generated" in said, said
+    assert "3 passed" in said, said

@@ -119,8 +119,20 @@ def identity_context(role_arn: str, region: str, resource: str) -> RequestContex
 
 def _may_workmail(statements: Sequence[Statement], *, action: str, resource: str, source_arn: str) -> Access:
     """Whether WorkMail may act on a resource of the organization's own Region and account (L2, C5)."""
+    region = arn_parts(source_arn)[3]
+    return evaluate(
+        statements,
+        action=action,
+        resource=resource,
+        principal=workmail_principal(region),
+        context=workmail_context(resource, source_arn),
+    )
+
+
+def workmail_context(resource: str, source_arn: str) -> RequestContext:
+    """Condition keys of a request that WorkMail sends for an organization or a message, its source ARN (L4, C5)."""
     _, _, _, region, account, _ = arn_parts(source_arn)
-    context: RequestContext = {
+    return {
         **_NOT_KNOWN_HERE,
         "aws:SourceArn": source_arn,
         "aws:SourceAccount": account,
@@ -132,7 +144,6 @@ def _may_workmail(statements: Sequence[Statement], *, action: str, resource: str
         "aws:SecureTransport": "true",
         **_service_keys(arn_parts(resource)[2]),
     }
-    return evaluate(statements, action=action, resource=resource, principal=workmail_principal(region), context=context)
 
 
 def _service_keys(service: str) -> RequestContext:
