@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Annotations
 
+from workmail_constructs.app_synthesis import AppSynthesis
+
 if TYPE_CHECKING:
     from constructs import IConstruct
 
@@ -14,7 +16,7 @@ ACKNOWLEDGE_PREFIX: Final = "workmail-constructs:"
 
 
 def add_problem(scope: IConstruct, id: str, *, found: str, allowed: str, remedy: str) -> None:  # noqa: A002 - CDK's word
-    """Report an error. Synth goes on to its end, so that every problem is reported; the CDK CLI then does not deploy.
+    """Report an error. Synth goes on to its end, so that every problem is reported; the CDK CLI then fails.
 
     Args:
         scope: The construct with the problem; CDK shows its path.
@@ -24,6 +26,7 @@ def add_problem(scope: IConstruct, id: str, *, found: str, allowed: str, remedy:
         remedy: What to do.
     """
     Annotations.of(scope).add_error(f"{_text(found, allowed, remedy)} [{id}]")
+    AppSynthesis.of(scope).write_again(scope)
 
 
 def add_warning(scope: IConstruct, id: str, *, found: str, allowed: str, remedy: str) -> None:  # noqa: A002 - CDK's word

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 import jsii
-from aws_cdk import CfnOutput
 from aws_cdk.aws_iam import IGrantable, IPrincipal
 from aws_cdk.aws_lambda import CfnPermission
 from aws_cdk.aws_logs import LogGroup
@@ -14,7 +13,7 @@ from constructs import Construct
 
 from workmail_constructs import defaults
 from workmail_constructs.content_access import ContentAccess, content_grant
-from workmail_constructs.email_flow_rules import EmailFlowRules, flow_rule
+from workmail_constructs.email_flow_rules import EmailFlowRules, flow_rule, function_arn_output
 from workmail_constructs.guards import guard_place, guard_region
 from workmail_constructs.rule_function import FunctionOptions, complete_function, new_function, new_on_failure_queue
 from workmail_constructs.stack_record import StackRecord
@@ -26,7 +25,7 @@ from workmail_flow.vocabulary import FlowDirection, RuleAction
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aws_cdk import Duration
+    from aws_cdk import CfnOutput, Duration
     from aws_cdk.aws_cloudwatch import Metric, Unit
     from aws_cdk.aws_iam import IRole
     from aws_cdk.aws_logs import ILogGroup
@@ -152,7 +151,7 @@ class RunLambdaRule(Construct):
         guard_place(
             self,
             record,
-            what="an organization",
+            what=f"organization {organization.organization_id}",
             region=organization.region,
             account=organization.account,
             remedy="put the rule into a stack of the organization's Region and account, or name another organization",
@@ -193,13 +192,8 @@ class RunLambdaRule(Construct):
 
         arn = self.function.function_arn
         self.invoke_permission = self._invoke_permission(record, arn)
-        self.function_arn_output = CfnOutput(
-            self,
-            "FunctionArn",
-            value=arn,
-            description=f"For the {rule.direction.lower()} email flow rule {rule.name} in the WorkMail console",
-        )
         self.email_flow_rule = replace(rule, function=arn)
+        self.function_arn_output = function_arn_output(self, record, self.email_flow_rule)
         EmailFlowRules.of(record.stack).add(
             self.email_flow_rule, organization=organization, scope=self, function_arn_output=self.function_arn_output
         )

@@ -219,7 +219,7 @@ def test_a_cloud_assembly_gives_the_rules_it_declares() -> None:
     assert {of.organization_id: {rule.name: without_hashes(rule.function) for rule in of.rules} for of in declared} == {
         ORGANIZATION_ID: {
             "Disclaimer": "the output DisclaimerFunctionArn of stack Mail",
-            "InNested": "the output InNestedFunctionArn of stack MailNested",
+            "InNested": "the output workmailconstructsNestedInNestedFunctionArn of stack Mail",
             "OfOtherStack": "the output OfOtherStackFunctionArn of stack Other",
         },
         "${OrganizationId} of stack Production-Mail": {
@@ -257,7 +257,8 @@ def test_the_assembly_gets_a_runbook_of_the_whole_organization_for_each_stack() 
     ]
     assert runbooks[0] == runbooks[1]
     output = mail.resolve(rule.function_arn_output.logical_id)
-    assert f"the output {output} of stack Mail/Nested" in runbooks[0]
+    assert f"the output {output} of stack Mail" in runbooks[0]
+    assert list(Template.from_stack(mail).find_outputs(output)) == [output]
     assert "`arn:aws:lambda:us-east-1:111122223333:function:guard`" in runbooks[0]
     assert runbooks[0].index("Newsletters") < runbooks[0].index("`Spam`")
 
