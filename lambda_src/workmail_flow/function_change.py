@@ -18,66 +18,65 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionChange:
-    """A rule whose function has another ARN after a deployment.
+    """A rule that was typed, and whose function has another ARN after a deployment.
 
     Args:
-        rule: The rule as it was typed.
-        function: The function that it runs, in words, if they are known.
-        after: The ARN to type after the deployment, or words that say where to find it; None if no Run Lambda rule of
-            this name is declared any more, and no rule runs the function.
+        before: The rule as it was typed.
+        after: The rule as it is to be typed after the deployment; None if it is not declared any more.
+        function: The function that it runs before the deployment, in words; None if no template says it.
     """
 
-    rule: FlowRule
+    before: FlowRule
+    after: FlowRule | None
     function: str | None
-    after: str | None
 
     @property
     def typed(self) -> str:
-        """The ARN that the rule has now, in words if it is not known."""
-        return arn_in_words(self.rule.function)
+        """The ARN that the rule has now, or words that say where to find it."""
+        return arn_in_words(self.before.function)
 
     @property
     def to_do(self) -> str:
-        """What an administrator does in the console."""
+        """What an administrator does in the console, and when."""
         if self.after is None:
             return "before the deployment, delete the rule or give it another action"
-        return f"right after the deployment, type {arn_in_words(self.after)}"
+        name = "" if self.after.name == self.before.name else f", and the name {self.after.name!r}"
+        return f"right after the deployment, type {arn_in_words(self.after.function)}{name}"
 
     @property
     def until_then(self) -> str:
-        """What mail of the rule gets while the rule names a function that is gone (T2, T4)."""
-        if not self.rule.synchronous:
-            return "no function runs on its mail, which is delivered"
-        minutes = self.rule.rule_timeout_minutes
-        waited = f", {minutes} minutes after it came" if minutes else ""
-        return f"its mail gets the fallback action {self.rule.fallback}{waited}"
+        """What happens to mail of the rule while the rule names a function that is gone (T2, T4)."""
+        if not self.before.synchronous:
+            return "no function runs for its mail"
+        minutes = self.before.rule_timeout_minutes
+        after = f" after {minutes} minutes" if minutes else ""
+        return f"its mail gets the fallback action {self.before.fallback}{after}"
 
     @property
-    def way_out(self) -> str:
-        """How to keep the ARN."""
-        was = f" ({self.function})" if self.function else ""
-        return (
-            f"keep the id and the path of the function's construct{was}, or give its CfnFunction the former logical id "
-            "with override_logical_id; to be free to move a function, give it a function_name before its ARN is typed"
+    def way_out(self) -> str | None:
+        """How the app keeps the ARN; None if no template says which function it is."""
+        return self.function and (
+            f"keep the construct path of {self.function}, or set that logical id with override_logical_id; "
+            "a function_name, set before the ARN is typed, leaves you free to move the function"
         )
 
     def __str__(self) -> str:
-        return "\n".join(
-            [
-                f"{self.rule.direction.lower()} rule {self.rule.name!r} names a function that the deployment replaces",
-                f"  typed now: {self.typed}",
-                f"  to do: {self.to_do}",
-                f"  until then: {self.until_then}",
-                f"  to keep the ARN: {self.way_out}",
-            ]
-        )
+        lines = [
+            f"{self.before.direction.lower()} rule {self.before.name!r} needs another function ARN",
+            f"typed now: {self.typed}",
+            f"to do: {self.to_do}",
+            f"until then: {self.until_then}",
+            *([f"to keep the ARN: {self.way_out}"] if self.way_out else []),
+        ]
+        return "\n  ".join(lines)
 
 
 def function_changes(before: DeclaredRules, after: DeclaredRules) -> tuple[FunctionChange, ...]:
-    """Return the Run Lambda rules of one organization whose ARN an administrator has to type anew, by their names.
+    """Return the Run Lambda rules of one organization whose ARN an administrator has to type anew.
 
-    Functions are compared by their ARNs, or else by what both templates say of them. Where one side is a rule file and
-    the other knows no ARN, nobody can say whether it changes, and the rule is left out.
+    A rule is known by its name, or else by its direction and patterns. Functions are compared by their ARNs, or else by
+    what both templates say of them. Where one side is a rule file and the other knows no ARN, nobody can say whether it
+    changes, and the rule is left out.
     """
     return tuple(_changes(before, after))
 
@@ -92,25 +91,31 @@ def with_functions_of(before: DeclaredRules, after: DeclaredRules) -> RuleSet:
 
 
 def arn_in_words(function: str | None) -> str:
-    """Return an ARN as it is, and what is none as words."""
+    """Return an ARN as it is; say of anything else that the ARN is found there."""
     if function is None:
         return "the ARN of its function"
     return function if is_known_arn(function) else f"the ARN found in {function}"
 
 
 def _changes(before: DeclaredRules, after: DeclaredRules) -> Iterator[FunctionChange]:
-    declared = {rule.name: rule for rule in after.rules}
+    old_names = {rule.name for rule in before.rules}
+    by_name = {rule.name: rule for rule in after.rules}
+    by_mail = {_mail(rule): rule for rule in after.rules if rule.name not in old_names}
     still_run = {after.functions.get(rule.function or "") for rule in after.rules}
-    for rule in before.rules:
-        if rule.action is not RuleAction.RUN_LAMBDA:
+    for old in before.rules:
+        if old.action is not RuleAction.RUN_LAMBDA:
             continue
-        function = before.functions.get(rule.function or "")
-        new = declared.get(rule.name)
-        if new is not None and new.action is RuleAction.RUN_LAMBDA:
-            if _arn_changes(rule.function or "", function, new.function or "", after.functions.get(new.function or "")):
-                yield FunctionChange(rule=rule, function=function, after=new.function)
-        elif function is not None and function not in still_run:
-            yield FunctionChange(rule=rule, function=function, after=None)
+        function = before.functions.get(old.function or "")
+        new = by_name.get(old.name) or by_mail.get(_mail(old))
+        if new is None or new.action is not RuleAction.RUN_LAMBDA:
+            if function is not None and function not in still_run:
+                yield FunctionChange(before=old, after=None, function=function)
+        elif _arn_changes(old.function or "", function, new.function or "", after.functions.get(new.function or "")):
+            yield FunctionChange(before=old, after=new, function=function)
+
+
+def _mail(rule: FlowRule) -> tuple[object, ...]:
+    return rule.direction, frozenset(rule.senders), frozenset(rule.destinations)
 
 
 def _arn_changes(old_arn: str, old_function: str | None, new_arn: str, new_function: str | None) -> bool:

@@ -93,7 +93,7 @@ def _retyping(changed: Sequence[FunctionChange]) -> Iterator[str]:
     yield "**The deployment replaces the functions of these rules. The ARNs that are typed now then name nothing.**"
     yield ""
     for change in changed:
-        yield f"- {_TABS[change.rule.direction]}: {_code(change.rule.name)}"
+        yield f"- {_TABS[change.before.direction]}: {_code(change.before.name)}"
         yield f"    - typed now: {_plain(change.typed)}"
         yield f"    - to do: {_plain(change.to_do)}"
         yield f"    - until then: {_plain(change.until_then)}"

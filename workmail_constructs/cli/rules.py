@@ -229,9 +229,10 @@ def diff(
                 ],
                 "functionChanges": [
                     {
-                        "rule": change.rule.name,
-                        "direction": change.rule.direction.lower(),
-                        "typed": change.typed,
+                        "rule": change.before.name,
+                        "direction": change.before.direction.lower(),
+                        "before": change.before.function,
+                        "after": change.after and change.after.function,
                         "toDo": change.to_do,
                         "untilThen": change.until_then,
                         "toKeepTheArn": change.way_out,
