@@ -140,6 +140,26 @@ def test_an_organization_is_linted_over_all_stacks_of_the_app() -> None:
     assert [codes(stack) for stack in stacks] == [["duplicate-name"], ["duplicate-name"], []]
 
 
+def test_a_stage_that_is_written_early_is_checked_with_the_rules_that_come_later() -> None:
+    app = App()
+    stages = [Stage(app, name) for name in ("Test", "Production")]
+    for stage in stages:
+        stack = Stack(stage, "Mail")
+        EmailFlowRules.of(stack).move_to_junk(
+            "Newsletters", organization=organization(stack), senders=[f"{stage.node.id}.example"], destinations=["*"]
+        )
+        stage.synth()  # as a pipeline does when the stage is added
+
+    assembly = app.synth()
+
+    written = [assembly.get_nested_assembly(stage.artifact_id) for stage in stages]
+    messages = [str(message.entry.data) for each in written for stack in each.stacks for message in stack.messages]
+    assert len(messages) == 2
+    assert all("2 rules have the name 'Newsletters'" in message for message in messages)
+    test, production = (next(Path(each.directory).glob("*.email-flow-rules.md")).read_text() for each in written)
+    assert test == production
+
+
 @pytest.mark.fact("F6")
 def test_quotas_are_those_of_the_organization() -> None:
     app = App()
