@@ -39,9 +39,8 @@ class AppSynthesis:
         root.node.add_validation(AtSynth(self._finish))
 
     @classmethod
-    def of(cls, scope: IConstruct) -> AppSynthesis:
-        """Return the one of the app that `scope` is in."""
-        root = scope.node.root
+    def of(cls, root: IConstruct) -> AppSynthesis:
+        """Return the one of the app that is `root`."""
         return _OF_APP.get(root) or _OF_APP.setdefault(root, cls(root))
 
     def then(self, step: Callable[[], None]) -> None:

@@ -78,8 +78,10 @@ class EmailFlowRules(Construct):
         self._checked: int | None = None
         self._reported: set[str] = set()
         stack.add_metadata(METADATA_KEY, Lazy.uncached_any(_Metadata(self._declared)))
-        self.node.add_validation(AtSynth(self._check))
-        AppSynthesis.of(stack).then(self._check_again)
+        node = self.node
+        node.add_validation(AtSynth(self._check))
+        self._app_synthesis = AppSynthesis.of(node.root)
+        self._app_synthesis.then(self._check_again)
 
     @classmethod
     def of(cls, scope: IConstruct) -> EmailFlowRules:
@@ -199,7 +201,7 @@ class EmailFlowRules(Construct):
         reported = len(self._reported)
         self._check()
         if len(self._reported) > reported:
-            AppSynthesis.of(self).write_again(self)
+            self._app_synthesis.write_again(self)
 
     def _lint(self) -> None:
         for organization in _organizations(self._declarations()):
@@ -222,7 +224,7 @@ class EmailFlowRules(Construct):
         match finding.severity:
             case Severity.ERROR:
                 annotations.add_error(f"{message} [{finding.code}]")
-                AppSynthesis.of(stack).write_again(stack)
+                self._app_synthesis.write_again(stack)
             case Severity.WARNING:
                 annotations.add_warning_v2(ACKNOWLEDGE_PREFIX + finding.code, message)
             case Severity.INFO:

@@ -26,7 +26,7 @@ def add_problem(scope: IConstruct, id: str, *, found: str, allowed: str, remedy:
         remedy: What to do.
     """
     Annotations.of(scope).add_error(f"{_text(found, allowed, remedy)} [{id}]")
-    AppSynthesis.of(scope).write_again(scope)
+    AppSynthesis.of(scope.node.root).write_again(scope)
 
 
 def add_warning(scope: IConstruct, id: str, *, found: str, allowed: str, remedy: str) -> None:  # noqa: A002 - CDK's word

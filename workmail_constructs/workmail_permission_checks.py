@@ -69,7 +69,7 @@ class WorkMailPermissionChecks:
                 for node in stage.node.find_all():
                     if _check(node):
                         # CDK has written the stage before the app's aspects ran.
-                        AppSynthesis.of(outer).write_again(node)
+                        AppSynthesis.of(outer.node.root).write_again(node)
 
 
 def _check(node: IConstruct) -> bool:
