@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aws_cdk import CfnOutput, Stack
 
+from workmail_constructs.app_synthesis import AppSynthesis
 from workmail_constructs.problems import add_warning
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def clashes(stack: Stack) -> list[str]:
     """
     return [
         f"{include.node.path}: found an included template with {_listed(names)} in a stack that declares email flow "
-        "rules; allowed: one of both per stack; include the template in a stack of its own, or declare its rules with "
-        "RunLambdaRule and take them from the template"
+        "rules; allowed: a stack that declares rules or one that includes them, not both; include the template in a "
+        "stack of its own, or declare its rules with RunLambdaRule and take them from the template"
         for include, names in _includes(stack)
         if Stack.of(include) is stack
     ]
@@ -50,6 +51,7 @@ def warn_of_included_rules(root: IConstruct) -> None:
             remedy="declare them with RunLambdaRule, or use `workmail-flow rules lint` and `rules runbook` on cdk.out, "
             "which read every template",
         )
+        AppSynthesis.of(root).write_again(include)
 
 
 def _includes(scope: IConstruct) -> Iterator[tuple[IConstruct, list[str]]]:

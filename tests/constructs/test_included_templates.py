@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from aws_cdk import App, DefaultStackSynthesizer, Stack
+from aws_cdk import App, DefaultStackSynthesizer, Stack, Stage
 from aws_cdk.assertions import Template
 from aws_cdk.cloudformation_include import CfnInclude
 
@@ -13,7 +13,7 @@ from tests.constructs.stacks import new_function, new_rule, warnings_of
 from workmail_constructs.declared_rules import from_cloud_assembly
 
 
-def new_stack(scope: App, name: str) -> Stack:
+def new_stack(scope: App | Stage, name: str) -> Stack:
     # CDK itself cannot include a template that checks the bootstrap version as the stack around does.
     return Stack(scope, name, synthesizer=DefaultStackSynthesizer(generate_bootstrap_version_rule=False))
 
@@ -58,6 +58,16 @@ def test_included_rules_that_an_apps_lint_does_not_see_are_a_warning_once(templa
     assert "found an included template with the email flow rules 'Included'" in text
     assert "`workmail-flow rules lint` and `rules runbook` on cdk.out" in text
     assert [warnings_of(stack) for stack in stacks] == [[], []]
+
+
+def test_included_rules_of_a_stage_are_a_warning_too(template_file: str) -> None:
+    app = App()
+    stage = Stage(app, "Production")
+    CfnInclude(new_stack(stage, "Included"), "Template", template_file=template_file)
+    declare(Stack(app, "Mail"))
+
+    (included,) = app.synth().get_nested_assembly(stage.artifact_id).stacks
+    assert ["found an included template" in str(message.entry.data) for message in included.messages] == [True]
 
 
 def test_included_rules_are_read_from_the_cloud_assembly(template_file: str) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import boto3
 import pytest
 from aws_cdk import App, CfnResource, NestedStack, Stack
 from aws_cdk.aws_ecr import Repository
 from aws_cdk.aws_lambda import Alias, DockerImageCode, DockerImageFunction, Function
 from constructs import Construct
+from moto import mock_aws
+from typer.testing import CliRunner
 
 from tests.constructs.stacks import new_function, new_rule
+from workmail_constructs.cli.rules import app as rules
 from workmail_constructs.declared_rules import from_cloud_assembly
 from workmail_flow.function_change import function_changes
 
@@ -171,3 +175,21 @@ def test_a_function_of_a_nested_stack_is_found_in_an_output_of_the_stack_around(
     (declared,) = from_cloud_assembly(Path(app.synth().directory))
 
     assert [each.function for each in declared.rules] == [f"the output {output} of stack Mail"]
+
+
+@mock_aws
+@pytest.mark.parametrize(("after", "exits"), [(plain, 0), (with_other_code, 0), (moved, 3)])
+def test_a_deployed_stack_is_compared_with_the_app_that_will_replace_it(
+    after: Callable[[Stack], None], exits: int, tmp_path: Path
+) -> None:
+    synthesized(plain, tmp_path / "deployed")
+    body = (tmp_path / "deployed/Mail.template.json").read_text()
+    boto3.client("ssm", "eu-west-1").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
+    boto3.client("cloudformation", "eu-west-1").create_stack(StackName="Mail", TemplateBody=body)
+    synthesized(after, tmp_path / "cdk.out")
+
+    compared = CliRunner().invoke(
+        rules, ["diff", "--stack", "Mail", "--region", "eu-west-1", str(tmp_path / "cdk.out")]
+    )
+
+    assert compared.exit_code == exits, compared.output
