@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from workmail_constructs.stack_template import StackTemplate
 from workmail_flow.rule_set import RuleSet
 from workmail_flow.template import DeclaredRules, TemplateError, declared_rule_sets, spell_intrinsic
 
@@ -24,12 +26,7 @@ def from_cloud_assembly(folder: Path) -> tuple[DeclaredRules, ...]:
     Raises:
         TemplateError: The folder is not a cloud assembly, or this release cannot read a template's metadata.
     """
-    declared = [
-        of_organization
-        for stack_name, template in _templates(folder)
-        for of_organization in declared_rule_sets(template, resolve=_where_to_find(stack_name, template))
-    ]
-    return merge_by_organization(declared)
+    return merge_by_organization([rules for stack in _stacks(folder) for rules in _declared_by(stack)])
 
 
 def from_deployed_stack(stack_name: str, *, region: str | None = None) -> tuple[DeclaredRules, ...]:
@@ -48,21 +45,15 @@ def from_deployed_stack(stack_name: str, *, region: str | None = None) -> tuple[
     import boto3
 
     cloudformation = boto3.client("cloudformation", region_name=region)
-    return merge_by_organization(list(_deployed(cloudformation, stack_name)))
-
-
-def shown_by_deployed_stack(stack_name: str, *, region: str | None = None) -> dict[str, str]:
-    """Return the values of a deployed stack's outputs, each by the words that `from_cloud_assembly` uses for it.
-
-    Uses boto3 with the caller's credentials: `cloudformation:DescribeStacks`.
-    """
-    import boto3
-
-    (stack,) = boto3.client("cloudformation", region_name=region).describe_stacks(StackName=stack_name)["Stacks"]
-    return {
-        place_of_output(output["OutputKey"], stack["StackName"]): output["OutputValue"]
-        for output in stack.get("Outputs", [])
-    }
+    # All of them are read before any is resolved: a value may come from a nested stack.
+    stacks = list(_deployed(cloudformation, stack_name))
+    return merge_by_organization(
+        [
+            rules
+            for stack, values in stacks
+            for rules in declared_rule_sets(stack.template, resolve=values.resolve, function_of=stack.function_of)
+        ]
+    )
 
 
 def merge_by_organization(declared: Sequence[DeclaredRules]) -> tuple[DeclaredRules, ...]:
@@ -76,6 +67,7 @@ def merge_by_organization(declared: Sequence[DeclaredRules]) -> tuple[DeclaredRu
             organization_arn=parts[0].organization_arn,
             domains=tuple(dict.fromkeys(domain for part in parts for domain in part.domains)),
             rules=RuleSet(rule for part in parts for rule in part.rules),
+            functions={function: words for part in parts for function, words in part.functions.items()},
         )
         for organization_id, parts in by_id.items()
     )
@@ -92,35 +84,50 @@ def place_of_value(value: object, stack_name: str) -> str:
     return f"{text} of stack {stack_name}" if text.startswith("${") else text
 
 
-def _where_to_find(stack_name: str, template: Mapping[str, Any]) -> Callable[[object], str]:
-    # The first of several outputs with one value wins: CDK's own exports, which say little, come last.
-    outputs = {_key(output.get("Value")): name for name, output in reversed(template.get("Outputs", {}).items())}
+def _declared_by(stack: StackTemplate) -> Iterator[DeclaredRules]:
+    def resolve(value: object) -> str:
+        output = stack.output_of(value)
+        return (
+            place_of_output(output, stack.stack_name)
+            if output
+            else place_of_value(stack.source(value)[1], stack.stack_name)
+        )
 
-    def resolve(intrinsic: object) -> str:
-        output = outputs.get(_key(intrinsic))
-        return place_of_output(output, stack_name) if output else place_of_value(intrinsic, stack_name)
-
-    return resolve
+    yield from declared_rule_sets(stack.template, resolve=resolve, function_of=stack.function_of)
+    for nested in stack.nested.values():
+        yield from _declared_by(nested)
 
 
-def _key(intrinsic: object) -> str:
-    return json.dumps(intrinsic, sort_keys=True)
-
-
-def _templates(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    manifest = _read_json(folder / "manifest.json")
-    for name, artifact in manifest.get("artifacts", {}).items():
+def _stacks(folder: Path) -> Iterator[StackTemplate]:
+    """Read the stacks of a cloud assembly, each with its nested stacks."""
+    artifacts = _read_json(folder / "manifest.json").get("artifacts", {})
+    nested_templates = {
+        content_hash: folder / asset["source"]["path"]
+        for artifact in artifacts.values()
+        if artifact.get("type") == "cdk:asset-manifest"
+        for content_hash, asset in _read_json(folder / artifact["properties"]["file"]).get("files", {}).items()
+        if asset.get("source", {}).get("path", "").endswith(_NESTED_TEMPLATE_SUFFIX)
+    }
+    for name, artifact in artifacts.items():
         properties = artifact.get("properties", {})
         match artifact.get("type"):
             case "aws:cloudformation:stack":
-                yield properties.get("stackName", name), _read_json(folder / properties["templateFile"])
-            case "cdk:asset-manifest":
-                for asset in _read_json(folder / properties["file"]).get("files", {}).values():
-                    file = asset.get("source", {}).get("path", "")
-                    if file.endswith(_NESTED_TEMPLATE_SUFFIX):
-                        yield file.removesuffix(_NESTED_TEMPLATE_SUFFIX), _read_json(folder / file)
+                stack = StackTemplate(
+                    properties.get("stackName", name), _read_json(folder / properties["templateFile"])
+                )
+                _read_nested(stack, nested_templates)
+                yield stack
             case "cdk:cloud-assembly":
-                yield from _templates(folder / properties["directoryName"])
+                yield from _stacks(folder / properties["directoryName"])
+
+
+def _read_nested(stack: StackTemplate, templates: Mapping[str, Path]) -> None:
+    for logical_id, resource in stack.resources.items():
+        if resource.get("Type") == "AWS::CloudFormation::Stack":
+            url = json.dumps(resource["Properties"].get("TemplateURL"))
+            for content_hash, file in templates.items():
+                if content_hash in url:
+                    _read_nested(stack.nest(logical_id, _read_json(file)), templates)
 
 
 def _read_json(file: Path) -> dict[str, Any]:
@@ -138,15 +145,20 @@ def _read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def _deployed(cloudformation: Any, stack_name: str) -> Iterator[DeclaredRules]:
-    template = _parsed(cloudformation.get_template(StackName=stack_name)["TemplateBody"])
+def _deployed(
+    cloudformation: Any, stack_name: str, nest: Callable[[dict[str, Any]], StackTemplate] | None = None
+) -> Iterator[tuple[StackTemplate, _DeployedValues]]:
+    """Read a deployed stack and the stacks nested in it, each with its deployed values."""
+    body = _parsed(cloudformation.get_template(StackName=stack_name)["TemplateBody"])
     (stack,) = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
+    template = nest(body) if nest else StackTemplate(stack["StackName"], body)
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_name)
     resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
-    yield from declared_rule_sets(template, resolve=_DeployedValues(template, stack, resources).resolve)
+    yield template, _DeployedValues(body, stack, resources)
     for resource in resources:
         if resource["ResourceType"] == "AWS::CloudFormation::Stack":
-            yield from _deployed(cloudformation, resource["PhysicalResourceId"])
+            nest_here = partial(template.nest, resource["LogicalResourceId"])
+            yield from _deployed(cloudformation, resource["PhysicalResourceId"], nest_here)
 
 
 def _parsed(body: str | dict[str, Any]) -> dict[str, Any]:
@@ -156,6 +168,10 @@ def _parsed(body: str | dict[str, Any]) -> dict[str, Any]:
 
     template = yaml.safe_load(body)
     return template if isinstance(template, dict) else {}
+
+
+def _key(intrinsic: object) -> str:
+    return json.dumps(intrinsic, sort_keys=True)
 
 
 class _DeployedValues:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final, NotRequired, TypedDict, Unpack
 
 import jsii
 from aws_cdk import Annotations, CfnOutput, IAnyProducer, IResolveContext, Lazy, Stack, Stage
-from constructs import Construct, IConstruct, IValidation
+from constructs import Construct, IConstruct
 
+from workmail_constructs.app_synthesis import AppSynthesis, AtSynth
 from workmail_constructs.declared_rules import place_of_output, place_of_value
+from workmail_constructs.included_templates import clashes, describe_output, warn_of_included_rules
 from workmail_constructs.problems import ACKNOWLEDGE_PREFIX
 from workmail_constructs.stack_record import StackRecord
 from workmail_constructs.words import one_of
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 RUNBOOK_SUFFIX: Final = ".email-flow-rules.md"
 """The end of a runbook's file name in the cloud assembly, after the stack's artifact id."""
+
+CONSTRUCT_ID: Final = "workmail-constructs"
+"""The id of what we make directly in a user's stack; one that no user chooses by chance."""
 
 
 class Matching(TypedDict):
@@ -69,11 +74,16 @@ class EmailFlowRules(Construct):
     """
 
     def __init__(self, stack: Stack) -> None:
-        super().__init__(stack, "EmailFlowRules")
+        super().__init__(stack, CONSTRUCT_ID)
         self._record = StackRecord.of(stack)
         self._of_app = self._record.app.declarations
+        self._checked: int | None = None
+        self._reported: set[str] = set()
         stack.add_metadata(METADATA_KEY, Lazy.uncached_any(_Metadata(self._declared)))
-        self.node.add_validation(_AtSynth(self._check, self._lint, self._write_runbook))
+        node = self.node
+        node.add_validation(AtSynth(self._validate))
+        self._app_synthesis = AppSynthesis.of(node.root)
+        self._app_synthesis.then(self._check_again)
 
     @classmethod
     def of(cls, scope: IConstruct) -> EmailFlowRules:
@@ -176,9 +186,30 @@ class EmailFlowRules(Construct):
             for organization in _organizations(self._declarations())
         ]
 
-    def _check(self) -> None:
+    def _validate(self) -> list[str]:
         for check in self._record.checks:
             check()
+        return self._check()
+
+    def _check(self) -> list[str]:
+        self._checked = len(self._of_app)
+        self._lint()
+        self._write_runbook()
+        return clashes(self._record.stack)
+
+    def _check_again(self) -> None:
+        """Check once more if rules were declared since: a pipeline's first stage is written before its second is made.
+
+        A stack of no stage has not been checked by then, and sees all rules the first time.
+        """
+        if self._of_app and self._of_app[0].record is self._record:
+            warn_of_included_rules(self.node.root)
+        if self._checked in (None, len(self._of_app)):
+            return
+        reported = len(self._reported)
+        self._check()
+        if len(self._reported) > reported:
+            self._app_synthesis.write_again(self)
 
     def _lint(self) -> None:
         for organization in _organizations(self._declarations()):
@@ -187,16 +218,21 @@ class EmailFlowRules(Construct):
             domains = {domain for made in of_organization for domain in made.organization.domains}
             for finding in lint(RuleSet(made.rule for made in of_organization), organization_domains=domains):
                 if finding.acknowledged is None and (not finding.rules or own.intersection(finding.rules)):
-                    self._annotate(finding, of_organization)
+                    self._report(finding, of_organization)
 
-    def _annotate(self, finding: LintFinding, declarations: Sequence[Declaration]) -> None:
+    def _report(self, finding: LintFinding, declarations: Sequence[Declaration]) -> None:
         where = sorted({made.scope.node.path for made in declarations if made.rule.name in finding.rules})
         message = f"{finding.message} {finding.remedy}" + (f" Declared at {', '.join(where)}." if where else "")
+        if message in self._reported:
+            return
+        self._reported.add(message)
         # Several stacks nested in it may report the same finding: CDK keeps one.
-        annotations = Annotations.of(self._record.top_level.stack)
+        stack = self._record.top_level.stack
+        annotations = Annotations.of(stack)
         match finding.severity:
             case Severity.ERROR:
                 annotations.add_error(f"{message} [{finding.code}]")
+                self._app_synthesis.write_again(stack)
             case Severity.WARNING:
                 annotations.add_warning_v2(ACKNOWLEDGE_PREFIX + finding.code, message)
             case Severity.INFO:
@@ -245,6 +281,23 @@ def flow_rule(
     return FlowRule.from_json({"name": name, "action": action.value, **matching, **more})
 
 
+def function_arn_output(scope: Construct, record: StackRecord, rule: FlowRule) -> CfnOutput:
+    """Make the output that shows the ARN of a rule's function to whoever types the rule.
+
+    For a rule in a nested stack it belongs to the stack around, since only that one's outputs are shown by the CDK CLI.
+    """
+    top = record.top_level
+    description = describe_output(rule)
+    arn = rule.function or ""
+    own = CfnOutput(scope, "FunctionArn", value=arn, description=description)
+    if top is record:
+        return own
+    # The nested stack keeps an output of its own: without it a function of another stack would not be known to its
+    # template, whose metadata names the function.
+    where = scope.node.path.removeprefix(f"{top.stack.node.path}/")
+    return CfnOutput(EmailFlowRules.of(top.stack), f"{where}FunctionArn", value=arn, description=description)
+
+
 def _same(one: WorkMailOrganization, other: WorkMailOrganization) -> bool:
     return one.key == other.key
 
@@ -272,7 +325,7 @@ def _function_to_type(declaration: Declaration) -> str:
     arn: object = stack.resolve(declaration.rule.function)
     if isinstance(arn, str):
         return arn
-    stack_name = stack.node.path if stack.nested_stack_parent else stack.stack_name
+    stack_name = declaration.record.top_level.stack.stack_name
     output = declaration.function_arn_output
     if output is None:
         return place_of_value(arn, stack_name)
@@ -287,20 +340,5 @@ class _Metadata:
         self._declared = declared
 
     def produce(self, context: IResolveContext) -> object:
-        return rules_metadata(self._declared())
-
-
-@jsii.implements(IValidation)
-class _AtSynth:
-    """Runs its steps at each synth.
-
-    A validation runs after all aspects, which may declare rules, and after CDK has settled references between stacks.
-    """
-
-    def __init__(self, *steps: Callable[[], None]) -> None:
-        self._steps = steps
-
-    def validate(self) -> list[str]:
-        for step in self._steps:
-            step()
-        return []
+        declared = self._declared()
+        return rules_metadata(declared) if declared else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import CfnRule, CfnRuleAssertion, Fn
 
 from workmail_constructs.defaults import SYNCHRONOUS_TIMEOUT_SECONDS
+from workmail_constructs.email_flow_rules import EmailFlowRules
 from workmail_constructs.problems import add_problem
 from workmail_constructs.stack_record import is_known
 from workmail_flow.limits import SYNCHRONOUS_LIMIT_SECONDS, WORKMAIL_REGIONS
@@ -29,6 +30,10 @@ def guard_region(record: StackRecord) -> None:
     record.is_region_guarded = True
     region, allowed = record.region, ", ".join(WORKMAIL_REGIONS)
     if not is_known(region):
+        # The rule of the stack around is made once, for all stacks nested in it.
+        if record.top_level is not record:
+            guard_region(record.top_level)
+            return
         _assert_first(
             record,
             "WorkMailRegion",
@@ -57,13 +62,14 @@ def guard_place(
 ) -> None:
     """Require that what a rule works with is in the Region and account of the rule's stack (L2).
 
-    A difference known now is reported at synth. Where only the deployment decides the stack's place, the template gets
-    a rule that CloudFormation asserts first. A Region or account that is a token itself is trusted.
+    A difference known now is reported at synth, and so are two places that one stack would have to be in. Where only
+    the deployment decides the stack's place, the template gets a rule that CloudFormation asserts first. A Region or
+    account that is a token itself is trusted.
 
     Args:
         scope: The rule.
         record: The record of its stack.
-        what: What must be in that place, with its article.
+        what: What must be in that place, with its name or article.
         region: Its Region.
         account: Its account.
         remedy: What to do.
@@ -80,12 +86,26 @@ def guard_place(
                 allowed=f"{place} {here}: {fact}",
                 remedy=remedy,
             )
-        else:
+            continue
+        required_places = record.top_level.required_places
+        if place not in required_places:
+            required_places[place] = found, what, scope
             _assert_first(
-                record,
+                record.top_level,
                 f"WorkMail{place.capitalize()}{found}",
                 Fn.condition_equals(here, found),
                 f"The stack's Run Lambda rules are for {place} {found}: deploy it there",
+            )
+            continue
+        required, by_what, by_scope = required_places[place]
+        if found != required:
+            add_problem(
+                scope,
+                f"WorkMailTwo{place.capitalize()}s",
+                found=f"{what} of {place} {found} in one stack with {by_what} of {place} {required}, which "
+                f"{by_scope.node.path} needs",
+                allowed=f"one {place} per stack: rules run functions of their organization's {place} only (L2)",
+                remedy="put each into a stack of its own with env=Environment(region=…, account=…)",
             )
 
 
@@ -103,8 +123,5 @@ def guard_timeout(scope: IConstruct, timeout: Duration) -> None:
 
 
 def _assert_first(record: StackRecord, name: str, condition: ICfnRuleConditionExpression, otherwise: str) -> None:
-    deployed = record.top_level
-    if name not in deployed.asserted:
-        deployed.asserted.add(name)
-        assertion = CfnRuleAssertion(assert_=condition, assert_description=otherwise)
-        CfnRule(deployed.stack, name, assertions=[assertion])
+    assertion = CfnRuleAssertion(assert_=condition, assert_description=otherwise)
+    CfnRule(EmailFlowRules.of(record.stack), name, assertions=[assertion])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Annotations
 
+from workmail_constructs.app_synthesis import AppSynthesis
 from workmail_flow.template import spell_intrinsic
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ ACKNOWLEDGE_PREFIX: Final = "workmail-constructs:"
 
 
 def add_problem(scope: IConstruct, id: str, *, found: str, allowed: str, remedy: str) -> None:  # noqa: A002 - CDK's word
-    """Report an error. Synth goes on to its end, so that every problem is reported; the CDK CLI then does not deploy.
+    """Report an error. Synth goes on to its end, so that every problem is reported; the CDK CLI then fails.
 
     Args:
         scope: The construct with the problem; CDK shows its path.
@@ -31,6 +32,7 @@ def add_problem(scope: IConstruct, id: str, *, found: str, allowed: str, remedy:
         remedy: What to do.
     """
     Annotations.of(scope).add_error(f"{_text(found, allowed, remedy)} [{id}]")
+    AppSynthesis.of(scope.node.root).write_again(scope)
 
 
 def add_warning(scope: IConstruct, id: str, *, found: str, allowed: str, remedy: str) -> None:  # noqa: A002 - CDK's word

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Generic, NotRequired, TypedDict, TypeVar, Unpack, cast, overload
 
 import jsii
-from aws_cdk import CfnOutput, RemovalPolicy
+from aws_cdk import RemovalPolicy
 from aws_cdk.aws_iam import IGrantable, IPrincipal
 from aws_cdk.aws_lambda import Function, SingletonFunction
 from constructs import Construct
 
 from workmail_constructs.content_access import ContentAccess, content_grant
 from workmail_constructs.cross_stack import reference_problems
-from workmail_constructs.email_flow_rules import EmailFlowRules, flow_rule
+from workmail_constructs.email_flow_rules import EmailFlowRules, flow_rule, function_arn_output
 from workmail_constructs.function_record import FunctionRecord
 from workmail_constructs.guards import guard_place, guard_region
 from workmail_constructs.message_bucket import MessageBucketOptions
@@ -34,7 +34,7 @@ from workmail_flow.vocabulary import FlowDirection, RuleAction
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from aws_cdk import Duration
+    from aws_cdk import CfnOutput, Duration
     from aws_cdk.aws_cloudwatch import Metric, Unit
     from aws_cdk.aws_iam import IRole
     from aws_cdk.aws_lambda import Alias, CfnPermission
@@ -221,7 +221,7 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         guard_place(
             self,
             here,
-            what="an organization",
+            what=f"organization {organization.organization_id}",
             region=organization.region,
             account=organization.account,
             remedy="put the rule into a stack of the organization's Region and account, or name another organization",
@@ -258,13 +258,8 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         arn = named.function_arn
         self.invoke_permission = owner.invoke_permission(named, arn, organization)
         here.checks[owner.check] = None
-        self.function_arn_output = CfnOutput(
-            self,
-            "FunctionArn",
-            value=arn,
-            description=f"For the {rule.direction.lower()} email flow rule {rule.name} in the WorkMail console",
-        )
         self.email_flow_rule = replace(rule, function=arn)
+        self.function_arn_output = function_arn_output(self, here, self.email_flow_rule)
         EmailFlowRules.of(here.stack).add(
             self.email_flow_rule, organization=organization, scope=self, function_arn_output=self.function_arn_output
         )

@@ -48,8 +48,9 @@ class StackRecord:
 
     stack: Stack
     is_region_guarded: bool = False
-    asserted: set[str] = field(default_factory=set)
-    """The ids of the rules that CloudFormation asserts before it deploys this stack."""
+    required_places: dict[str, tuple[str, str, IConstruct]] = field(default_factory=dict)
+    """The Region and the account that CloudFormation asserts before it deploys this stack, each with what must be there
+    and the rule that needs it."""
     statements: dict[tuple[str, str], PolicyStatement] = field(default_factory=dict)
     """Rights on message content, by the messages' ARN and the access. A role never changes a statement, so rules of one
     stack share them."""

@@ -10,6 +10,7 @@ import jsii
 from aws_cdk import CfnResource, IAspect, Stack, Stage
 from aws_cdk.aws_lambda import CfnPermission
 
+from workmail_constructs.app_synthesis import AppSynthesis
 from workmail_constructs.problems import add_problem, add_warning
 from workmail_flow.arns import INVOKE_FUNCTION, organization_arn
 from workmail_flow.limits import ORGANIZATION_ID_PATTERN, WORKMAIL_REGIONS
@@ -46,10 +47,10 @@ class WorkMailPermissionChecks:
     """Checks every Lambda permission for WorkMail in an app, whoever wrote it.
 
     Add it to the app: `Aspects.of(app).add(WorkMailPermissionChecks())`. It checks stages too, which other aspects on
-    an app do not reach. Each problem becomes an error at the permission's path: a principal without a Region or of
-    another Region than its stack (L4), a missing source ARN or one that several organizations match (L4), an
-    organization of another Region or account (L2), a stack in a Region without WorkMail (L1). The same checks apply to
-    permissions for custom availability providers (L5).
+    an app do not reach, those of a pipeline as well. Each problem becomes an error at the permission's path, and fails
+    `cdk synth`: a principal without a Region or of another Region than its stack (L4), a missing source ARN or one that
+    several organizations match (L4), an organization of another Region or account (L2), a stack in a Region without
+    WorkMail (L1). The same checks apply to permissions for custom availability providers (L5).
 
     What only the deployment decides is trusted, with one exception: a literal Region in a stack that may be deployed
     anywhere is a warning. Changes made with `add_property_override` are not seen.
@@ -65,10 +66,10 @@ class WorkMailPermissionChecks:
     def _visit_stages_in(self, outer: Stage) -> None:
         for stage in outer.node.find_all():
             if isinstance(stage, Stage) and stage.parent_stage is outer:
-                problems = [_check(node) for node in stage.node.find_all()]
-                if any(problems):
-                    # CDK has synthesized the stage before the app's aspects ran: do it again, with the annotations.
-                    stage.synth(force=True)
+                for node in stage.node.find_all():
+                    if _check(node):
+                        # CDK has written the stage before the app's aspects ran.
+                        AppSynthesis.of(outer.node.root).write_again(node)
 
 
 def _check(node: IConstruct) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workmail_flow.assumptions import MAX_FUNCTION_QUALIFIERS
 from workmail_flow.limits import WORKMAIL_PARTITION, WORKMAIL_REGIONS
 from workmail_flow.vocabulary import FlowDirection
 
@@ -64,6 +65,6 @@ def is_function_arn(arn: str) -> bool:
                 and len(account) == 12
                 and account.isdecimal()
                 and bool(name)
-                and len(qualifier) <= 1
+                and len(qualifier) <= MAX_FUNCTION_QUALIFIERS
             )
     return False

@@ -90,3 +90,6 @@ REQUIRED_HEADERS = ("from",)
 IMMUTABLE_HEADERS = ("bcc", "cc", "date", "from", "message-id", "received", "return-path", "sender", "to")
 """C8: those that say from whom, to whom, when and by which way the message came. Another folding or encoding of the
 same words is not a change."""
+
+MAX_FUNCTION_QUALIFIERS = 1
+"""F13: a rule may name an alias or a version of a function, whose ARN has it as one more part after the name."""

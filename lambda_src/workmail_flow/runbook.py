@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 from workmail_flow.arns import is_known_arn
 from workmail_flow.assumptions import specificity_of_rule
+from workmail_flow.function_change import arn_in_words
 from workmail_flow.limits import END_OF_SUPPORT
 from workmail_flow.overlaps import Overlaps
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from workmail_flow.flow_rule import FlowRule
+    from workmail_flow.function_change import FunctionChange
     from workmail_flow.patterns import Pattern
     from workmail_flow.rule_set import RuleSet
 
@@ -55,16 +57,18 @@ def creation_order(rule_set: RuleSet) -> tuple[FlowRule, ...]:
     return tuple(sorted(rule_set, key=key))
 
 
-def runbook(rule_set: RuleSet, *, organization_id: str) -> str:
+def runbook(rule_set: RuleSet, *, organization_id: str, changed: Sequence[FunctionChange] = ()) -> str:
     """Return the console steps, as Markdown.
 
     Args:
         rule_set: The rules of one organization. A rule's function that is not an ARN is taken as words that say where
             to find it.
         organization_id: The organization's id, or words that say where to find it.
+        changed: Rules that were typed before, and whose function the next deployment replaces; they come first.
     """
     rules = creation_order(rule_set)
-    return "\n".join([*_opening(organization_id, rules), *_creation(rule_set, rules), *_removal(rules)]) + "\n"
+    parts = (_opening(organization_id, rules), _retyping(changed), _creation(rule_set, rules), _removal(rules))
+    return "\n".join(line for part in parts for line in part) + "\n"
 
 
 def _opening(organization_id: str, rules: tuple[FlowRule, ...]) -> Iterator[str]:
@@ -78,6 +82,21 @@ def _opening(organization_id: str, rules: tuple[FlowRule, ...]) -> Iterator[str]
         return
     yield "A rule takes effect at once. Create the rules **in the order given**: what lets mail pass comes before what"
     yield "drops or bounces it, so that no mail is lost while the set is incomplete."
+    yield ""
+
+
+def _retyping(changed: Sequence[FunctionChange]) -> Iterator[str]:
+    if not changed:
+        return
+    yield "## Rules that need another function ARN"
+    yield ""
+    yield "**The deployment replaces the functions of these rules. The ARNs that are typed now then name nothing.**"
+    yield ""
+    for change in changed:
+        yield f"- {_TABS[change.before.direction]}: {_code(change.before.name)}"
+        yield f"    - typed now: {_plain(change.typed)}"
+        yield f"    - to do: {_plain(change.to_do)}"
+        yield f"    - until then: {_plain(change.until_then)}"
     yield ""
 
 
@@ -130,9 +149,7 @@ def _fields(rule: FlowRule) -> Iterator[tuple[str, str]]:
 def _function(function: str | None) -> str:
     if function is None:
         return "the ARN of the rule's function, among the outputs of its stack once that is deployed"
-    if is_known_arn(function):
-        return _code(function)
-    return f"the ARN found in {_plain(function)}"
+    return _code(function) if is_known_arn(function) else _plain(arn_in_words(function))
 
 
 def _test(rule_set: RuleSet, rule: FlowRule) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from workmail_flow.limits import ORGANIZATION_ID_PATTERN
@@ -29,7 +29,7 @@ class TemplateError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredRules:
-    """The rules that one template declares for one organization."""
+    """The rules that templates declare for one organization."""
 
     organization_id: str
     """Its alias, or words that say where to find the id, if that is not known where the rules are read."""
@@ -38,6 +38,8 @@ class DeclaredRules:
     rules: RuleSet
     organization_alias: str | None = None
     """The alias that a deployment finds it by."""
+    functions: Mapping[str, str] = field(default_factory=dict)
+    """Which function each rule's `function` is, in words that stay equal as long as its ARN does."""
 
 
 def rules_metadata(declared: Sequence[DeclaredRules]) -> dict[str, Any]:
@@ -58,7 +60,10 @@ def rules_metadata(declared: Sequence[DeclaredRules]) -> dict[str, Any]:
 
 
 def declared_rule_sets(
-    template: Mapping[str, Any], *, resolve: Callable[[object], str] | None = None
+    template: Mapping[str, Any],
+    *,
+    resolve: Callable[[object], str] | None = None,
+    function_of: Callable[[object], str] | None = None,
 ) -> tuple[DeclaredRules, ...]:
     """Read the rules that a template declares, one entry per organization; empty if it declares none.
 
@@ -66,6 +71,7 @@ def declared_rule_sets(
         template: The template, parsed.
         resolve: Turns an intrinsic (a mapping such as `{"Fn::GetAtt": […]}`) into its value. Without it an intrinsic is
             spelled as `Fn::Sub` would: `${Disclaimer1A2B3C4D.Arn}`.
+        function_of: Says which function a value is the ARN of; without it `functions` stays empty.
 
     Raises:
         TemplateError: The metadata has another version or shape.
@@ -88,11 +94,14 @@ def declared_rule_sets(
         raise TemplateError(message)
     to_text = resolve or spell_intrinsic
     return tuple(
-        _declared(entry, at=f"{at}.organizations[{index}]", to_text=to_text) for index, entry in enumerate(entries)
+        _declared(entry, at=f"{at}.organizations[{index}]", to_text=to_text, function_of=function_of)
+        for index, entry in enumerate(entries)
     )
 
 
-def _declared(entry: object, *, at: str, to_text: Callable[[object], str]) -> DeclaredRules:
+def _declared(
+    entry: object, *, at: str, to_text: Callable[[object], str], function_of: Callable[[object], str] | None
+) -> DeclaredRules:
     if not isinstance(entry, Mapping):
         message = f"{at}: found {entry!r}, an object is needed"
         raise TemplateError(message)
@@ -119,6 +128,11 @@ def _declared(entry: object, *, at: str, to_text: Callable[[object], str]) -> De
         organization_arn=text(entry["organizationArn"]),
         domains=tuple(text(domain) for domain in entry["domains"]),
         rules=RuleSet.from_json({"rules": [with_function(rule) for rule in entry["rules"]]}),
+        functions={
+            text(rule["function"]): function_of(rule["function"]) for rule in entry["rules"] if "function" in rule
+        }
+        if function_of
+        else {},
     )
 
 

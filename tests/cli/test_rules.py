@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -251,26 +250,74 @@ def test_a_deployed_stack_is_read_with_the_profile_and_region_given(monkeypatch:
     assert asked == [("Mail", "eu-west-1")]
 
 
-def test_an_app_as_deployed_differs_in_nothing_from_its_deployed_stack(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    arn = "arn:aws:lambda:eu-west-1:111122223333:function:Mail-Function1"
-    function = {"Fn::GetAtt": ["Function", "Arn"]}
-    folder = cdk_out(tmp_path / "cdk.out", organization(1, entry("RUN_LAMBDA", function=function)))
-    template = json.loads((folder / "t.json").read_text())
-    template["Outputs"] = {"FunctionArn": {"Value": function}}
-    (folder / "t.json").write_text(json.dumps(template))
+ARN = "arn:aws:lambda:eu-west-1:111122223333:function:Mail-Function1"
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a stack `Mail` deployed whose rule runs its `Function`."""
 
     def deployed(stack_name: str, *, region: str | None) -> tuple[DeclaredRules, ...]:
-        rule_set = rules(entry("RUN_LAMBDA", function=arn))
-        return (DeclaredRules(organization_id=f"m-{1:032x}", organization_arn="", domains=(), rules=rule_set),)
+        rule_set = rules(entry("RUN_LAMBDA", function=ARN, synchronous=True))
+        functions = {ARN: f"function Function of stack {stack_name}"}
+        return (
+            DeclaredRules(
+                organization_id=f"m-{1:032x}", organization_arn="", domains=(), rules=rule_set, functions=functions
+            ),
+        )
 
     monkeypatch.setattr("workmail_constructs.declared_rules.from_deployed_stack", deployed)
-    stack = {"StackName": "Mail", "Outputs": [{"OutputKey": "FunctionArn", "OutputValue": arn}]}
-    client = SimpleNamespace(describe_stacks=lambda StackName: {"Stacks": [stack]})  # noqa: N803 - boto3's word
-    monkeypatch.setattr("boto3.client", lambda service, region_name: client)
-    result = run("diff", "--stack", "Mail", folder)
-    assert result.stdout == "No mail is treated differently.\n"
+
+
+def app_with_function(folder: Path, logical_id: str) -> Path:
+    """A synthesized app whose stack `Mail` has a rule with a function of this logical id."""
+    arn = {"Fn::GetAtt": [logical_id, "Arn"]}
+    cdk_out(folder, organization(1, entry("RUN_LAMBDA", function=arn, synchronous=True)))
+    template = json.loads((folder / "t.json").read_text())
+    template["Resources"] = {logical_id: {"Type": "AWS::Lambda::Function"}}
+    template["Outputs"] = {"FunctionArn": {"Value": arn}}
+    (folder / "t.json").write_text(json.dumps(template))
+    return folder
+
+
+@pytest.mark.usefixtures("deployed")
+def test_an_app_as_deployed_differs_in_nothing_from_its_deployed_stack(tmp_path: Path) -> None:
+    result = run("diff", "--stack", "Mail", app_with_function(tmp_path / "cdk.out", "Function"))
+    assert (result.stdout, result.exit_code) == ("No mail is treated differently.\n", 0)
+
+
+@pytest.mark.usefixtures("deployed")
+def test_diff_fails_loudly_if_a_deployment_changes_a_typed_arn(tmp_path: Path) -> None:
+    app_folder = app_with_function(tmp_path / "cdk.out", "Renamed")
+    result = run("diff", "--stack", "Mail", app_folder)
+    assert result.exit_code == 3
+    assert result.stdout.splitlines()[:4] == [
+        "ARN CHANGES: inbound rule 'RUN_LAMBDA' needs another function ARN",
+        f"  typed now: {ARN}",
+        "  to do: right after the deployment, type the ARN found in the output FunctionArn of stack Mail",
+        "  until then: its mail gets the fallback action DEFAULT after 30 minutes",
+    ]
+    as_json = run("diff", "--stack", "Mail", app_folder, "--json")
+    assert as_json.exit_code == 3
+    (change,) = json.loads(as_json.stdout)["functionChanges"]
+    assert (change["rule"], change["before"], change["after"]) == (
+        "RUN_LAMBDA",
+        ARN,
+        "the output FunctionArn of stack Mail",
+    )
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_runbook_of_a_change_begins_with_the_arns_to_type_anew(tmp_path: Path) -> None:
+    old, new = (app_with_function(tmp_path / name, name) for name in ("Function", "Renamed"))
+    title = "## Rules that need another function ARN"
+    assert title in run("runbook", new, "--from", old).stdout
+    from_stack = run("runbook", new, "--from-stack", "Mail").stdout
+    assert f"    - typed now: {ARN}\n" in from_stack
+    assert from_stack.index(title) < from_stack.index("## 1. ")
+    assert title not in run("runbook", old, "--from-stack", "Mail").stdout
+    assert title not in run("runbook", new).stdout
+    assert run("runbook", new, "--from", old, "--from-stack", "Mail").exit_code == 2
 
 
 def test_a_stack_that_cannot_be_read_is_reported() -> None:

@@ -68,6 +68,29 @@ def test_a_deployed_stack_gives_its_rules_with_the_values_of_the_deployment() ->
     assert elsewhere == '{"Fn::ImportValue":"Other:Arn"}'
 
 
+@mock_aws
+def test_a_function_of_a_nested_stack_is_read_with_its_arn() -> None:
+    role = boto3.client("iam").create_role(RoleName="Rule", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    code = {"Runtime": "python3.13", "Handler": "app.handler", "Code": {"ZipFile": "pass"}, "Role": role}
+    inner = template(
+        entry("Inner", {"Fn::GetAtt": ["Function", "Arn"]}),
+        Resources={"Function": {"Type": "AWS::Lambda::Function", "Properties": code}},
+    )
+    storage = boto3.client("s3", region_name="us-east-1")
+    storage.create_bucket(Bucket="templates")
+    storage.put_object(Bucket="templates", Key="inner.json", Body=inner)
+    url = "https://templates.s3.amazonaws.com/inner.json"
+    outer = {"Resources": {"Nested": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}}}
+    boto3.client("cloudformation", "us-east-1").create_stack(StackName="Mail", TemplateBody=json.dumps(outer))
+
+    (declared,) = from_deployed_stack("Mail", region="us-east-1")
+
+    (rule,) = declared.rules
+    assert rule.function
+    assert rule.function.startswith("arn:aws:lambda:us-east-1:123456789012:function:Mail-Nested-")
+    assert declared.functions == {rule.function: "function Nested/Function of stack Mail"}
+
+
 @pytest.mark.parametrize(
     ("files", "complaint"),
     [

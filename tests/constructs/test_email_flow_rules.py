@@ -140,6 +140,26 @@ def test_an_organization_is_linted_over_all_stacks_of_the_app() -> None:
     assert [codes(stack) for stack in stacks] == [["duplicate-name"], ["duplicate-name"], []]
 
 
+def test_a_stage_that_is_written_early_is_checked_with_the_rules_that_come_later() -> None:
+    app = App()
+    stages = [Stage(app, name) for name in ("Test", "Production")]
+    for stage in stages:
+        stack = Stack(stage, "Mail")
+        EmailFlowRules.of(stack).move_to_junk(
+            "Newsletters", organization=organization(stack), senders=[f"{stage.node.id}.example"], destinations=["*"]
+        )
+        stage.synth()  # as a pipeline does when the stage is added
+
+    assembly = app.synth()
+
+    written = [assembly.get_nested_assembly(stage.artifact_id) for stage in stages]
+    messages = [str(message.entry.data) for each in written for stack in each.stacks for message in stack.messages]
+    assert len(messages) == 2
+    assert all("2 rules have the name 'Newsletters'" in message for message in messages)
+    test, production = (next(Path(each.directory).glob("*.email-flow-rules.md")).read_text() for each in written)
+    assert test == production
+
+
 @pytest.mark.fact("F6")
 def test_quotas_are_those_of_the_organization() -> None:
     app = App()
@@ -219,7 +239,7 @@ def test_a_cloud_assembly_gives_the_rules_it_declares() -> None:
     assert {of.organization_id: {rule.name: without_hashes(rule.function) for rule in of.rules} for of in declared} == {
         ORGANIZATION_ID: {
             "Disclaimer": "the output DisclaimerFunctionArn of stack Mail",
-            "InNested": "the output InNestedFunctionArn of stack MailNested",
+            "InNested": "the output workmailconstructsNestedInNestedFunctionArn of stack Mail",
             "OfOtherStack": "the output OfOtherStackFunctionArn of stack Other",
         },
         "${OrganizationId} of stack Production-Mail": {
@@ -257,7 +277,8 @@ def test_the_assembly_gets_a_runbook_of_the_whole_organization_for_each_stack() 
     ]
     assert runbooks[0] == runbooks[1]
     output = mail.resolve(rule.function_arn_output.logical_id)
-    assert f"the output {output} of stack Mail/Nested" in runbooks[0]
+    assert f"the output {output} of stack Mail" in runbooks[0]
+    assert list(Template.from_stack(mail).find_outputs(output)) == [output]
     assert "`arn:aws:lambda:us-east-1:111122223333:function:guard`" in runbooks[0]
     assert runbooks[0].index("Newsletters") < runbooks[0].index("`Spam`")
 

@@ -141,12 +141,35 @@ def test_a_literal_region_in_a_stack_for_any_region_is_a_warning(app: App) -> No
     assert "workmail.${AWS::Region}.amazonaws.com" in message
 
 
-def test_stages_are_checked_too(app: App) -> None:
-    production = Stage(app, "Production")
-    stack = Stack(production, "Mail", env=HERE)
+def wrong_stack(stage: Stage) -> Stack:
+    stack = Stack(stage, "Mail", env=HERE)
     new_function(stack, "Rule").add_permission("WorkMail", principal=ServicePrincipal(PRINCIPAL))
+    return stack
 
-    assembly = app.synth().get_nested_assembly(production.artifact_id)
+
+def test_stages_are_checked_too_and_are_looked_into_by_the_cdk_cli(app: App) -> None:
+    outer = Stage(app, "Outer")
+    stages = [outer, Stage(outer, "Inner")]
+    stacks = [wrong_stack(stage) for stage in stages]
+
+    assembly = app.synth().get_nested_assembly(outer.artifact_id)
+    assemblies = [assembly, assembly.get_nested_assembly(stages[1].artifact_id)]
+
+    artifacts = [each.get_stack_artifact(stack.artifact_id) for each, stack in zip(assemblies, stacks, strict=True)]
+    assert [["without source ARN" in str(found.entry.data) for found in each.messages] for each in artifacts] == [
+        [True],
+        [True],
+    ]
+    assert [each.validate_on_synth for each in artifacts] == [True, True]
+
+
+def test_a_warning_in_a_stage_is_written_too(app: App) -> None:
+    stage = Stage(app, "Production")
+    stack = Stack(stage, "Mail")
+    principal = ServicePrincipal(PRINCIPAL)
+    new_function(stack, "Rule").add_permission("WorkMail", principal=principal, source_arn=ORGANIZATION_ARN)
+
+    assembly = app.synth().get_nested_assembly(stage.artifact_id)
 
     (message,) = assembly.get_stack_artifact(stack.artifact_id).messages
-    assert "without source ARN" in str(message.entry.data)
+    assert "workmail.${AWS::Region}.amazonaws.com" in str(message.entry.data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -15,6 +14,7 @@ from workmail_flow.address import address_problem
 from workmail_flow.diff import diff as differences
 from workmail_flow.diff import effect_in_words
 from workmail_flow.explain import explain as explanation
+from workmail_flow.function_change import function_changes, with_functions_of
 from workmail_flow.lint import Severity
 from workmail_flow.lint import lint as findings_of
 from workmail_flow.rule_problems import RuleError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workmail_flow.rule_problems import RuleProblem
     from workmail_flow.template import DeclaredRules
 
+EXIT_OF_CHANGED_ARN: Final = 3
 SCHEMA_FILE: Final = "rule-file.schema.json"
 UNKNOWN_ORGANIZATION: Final = "(not known: a rule file names none)"
 
@@ -160,11 +161,32 @@ def runbook(
     stack: Stack = None,
     region: Region = None,
     profile: Profile = None,
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="OLD", help="What was typed before: a rule file or a cdk.out.", exists=True),
+    ] = None,
+    from_stack: Annotated[
+        str | None, typer.Option("--from-stack", metavar="NAME", help="The same, of a deployed stack.")
+    ] = None,
     organization: OrganizationId = None,
 ) -> None:
-    """Print what to type in the console, in an order that loses no mail meanwhile, in Markdown."""
-    for declared in _declared(source, stack, region, profile, organization):
-        echo(steps(declared.rules, organization_id=declared.organization_id))
+    """Print what to type in the console, in an order that loses no mail meanwhile, in Markdown.
+
+    With --from or --from-stack it begins with the rules whose function ARN changes.
+    """
+    if from_ and from_stack:
+        raise _wrong("give either --from OLD or --from-stack NAME")
+    new = _declared(source, stack, region, profile, organization)
+    old = _declared(from_, from_stack, region, profile, None) if from_ or from_stack else ()
+    for declared in new:
+        changed = [
+            change
+            for former in old
+            # A rule file names no organization, and a synthesized app may know only where to find it.
+            if former.organization_id == declared.organization_id or len(old) == len(new) == 1
+            for change in function_changes(former, declared)
+        ]
+        echo(steps(declared.rules, organization_id=declared.organization_id, changed=changed))
 
 
 @app.command()
@@ -182,13 +204,16 @@ def diff(
     organization: OrganizationId = None,
     as_json: Json = False,
 ) -> None:
-    """Show whose mail NEW treats differently than OLD, whatever the names of the rules."""
+    """Show whose mail NEW treats differently than OLD, whatever the names of the rules.
+
+    Fails with status 3 if a deployment of NEW changes a function ARN that an administrator has typed.
+    """
     if len(sources) != (1 if stack else 2):
         raise _wrong("give OLD and NEW, or --stack NAME and NEW")
     old = _one(_declared(None if stack else sources[0], stack, region, profile, organization))
     new = _one(_declared(sources[-1], None, region, profile, organization))
-    new_rules = _with_known_functions(new.rules, stack, region) if stack else new.rules
-    changes = differences(old.rules, new_rules)
+    changes = differences(old.rules, with_functions_of(old, new))
+    replaced = function_changes(old, new)
     if as_json:
         echo_json(
             {
@@ -201,14 +226,31 @@ def diff(
                         "after": effect_in_words(change.after),
                     }
                     for change in changes
-                ]
+                ],
+                "functionChanges": [
+                    {
+                        "rule": change.before.name,
+                        "direction": change.before.direction.lower(),
+                        "before": change.before.function,
+                        "after": change.after and change.after.function,
+                        "toDo": change.to_do,
+                        "untilThen": change.until_then,
+                        "toKeepTheArn": change.way_out,
+                    }
+                    for change in replaced
+                ],
             }
         )
-        return
-    for change in changes:
-        echo(str(change))
-    if not changes:
-        echo("No mail is treated differently.")
+    else:
+        for change in replaced:
+            first, *rest = str(change).splitlines()
+            echo(f"ARN CHANGES: {first}", fg=typer.colors.RED, bold=True)
+            echo("\n".join(rest))
+        for mail in changes:
+            echo(str(mail))
+        if not changes and not replaced:
+            echo("No mail is treated differently.")
+    raise typer.Exit(EXIT_OF_CHANGED_ARN if replaced else 0)
 
 
 @app.command()
@@ -262,14 +304,6 @@ def _of_stack(stack: str, region: str | None, profile: str | None) -> Sequence[D
         return from_deployed_stack(stack, region=region)
     except (BotoCoreError, ClientError) as error:
         _fail(f"stack {stack}: {error}")
-
-
-def _with_known_functions(rules: RuleSet, stack: str, region: str | None) -> RuleSet:
-    """Fill in the functions' ARNs, which a synthesized app does not know and its deployed stack does."""
-    from workmail_constructs.declared_rules import shown_by_deployed_stack
-
-    known = shown_by_deployed_stack(stack, region=region)
-    return RuleSet(replace(rule, function=known.get(rule.function or "", rule.function)) for rule in rules)
 
 
 def _or_fail(read: Callable[[], Sequence[DeclaredRules]]) -> Sequence[DeclaredRules]:

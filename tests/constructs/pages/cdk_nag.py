@@ -29,8 +29,8 @@ REASONS = {
         "Keys of objects are not known at synth: each update has its own. The bucket is this function's only."
     ),
     "AwsSolutions-IAM5[Resource::*]": (
-        "With `from_alias`: the action that lists organizations takes no resource (L8); a condition keeps it in the stack's "
-        "Region."
+        "With `from_alias`: the action that lists organizations takes no resource (L8); a condition keeps it in the "
+        "stack's Region."
     ),
     "AwsSolutions-L1": "Python 3.13 is the newest runtime that our tests run handlers under.",
     "AwsSolutions-S1": _SHORT_LIVED,
