@@ -11,6 +11,7 @@ from aws_cdk import aws_lambda
 from tests.constructs.stacks import HANDLER, errors_of, new_stack, only
 from workmail_constructs import FallbackAction, FlowDirection, RuleCode, Run, RunLambdaRule, WorkMailOrganization
 from workmail_constructs.packed_files import DEFAULT_EXCLUDES, NEVER_PACKED
+from workmail_constructs.rule_function import FunctionOptions, PassedOptions
 
 PAGE = (Path(__file__).parents[2] / "docs" / "constructs.md").read_text(encoding="utf-8")
 
@@ -76,3 +77,13 @@ def test_an_organization_is_looked_up_by_its_alias() -> None:
 @pytest.mark.parametrize("attribute", re.findall(r"^\| [a-z ]+ \| `(\w+)` \|", PAGE, re.MULTILINE))
 def test_the_parts_are_attributes(attribute: str) -> None:
     assert attribute in {*RunLambdaRule.__annotations__, *vars(RunLambdaRule)}
+
+
+def test_the_page_lists_the_options_that_are_passed_to_cdk_and_no_others() -> None:
+    section = PAGE.partition("## Options of the function\n")[2].partition("\n## ")[0]
+    passed = section.partition("as they are:")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    own = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+    assert re.findall(r"`(\w+)`", passed) == sorted(PassedOptions.__annotations__)
+    assert own | set(PassedOptions.__annotations__) == set(FunctionOptions.__annotations__)
