@@ -27,10 +27,17 @@ from workmail_constructs.defaults import ARCHITECTURE, PYTHON_VERSION
 from workmail_constructs.imported_modules import imported_names, needed_modules
 from workmail_constructs.packed_files import DEFAULT_EXCLUDES, NEVER_PACKED, PackedFiles, matching_pattern, packed_files
 from workmail_flow.handler_requirements import PROJECT, REQUIREMENTS, RequirementsError, handler_requirements
-from workmail_flow.packed_code import RECORD_FOLDER, RECORDED_BUILD, RECORDED_REQUIREMENTS, RUNTIME_PACKAGES, find_uv
+from workmail_flow.packed_code import (
+    RECORD_FOLDER,
+    RECORDED_BUILD,
+    RECORDED_REQUIREMENTS,
+    RUNTIME_PACKAGES,
+    STEPS_PACKAGE,
+    find_uv,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from workmail_flow.handler_requirements import HandlerRequirements
 
@@ -131,7 +138,8 @@ def _users_files(folder: Path, include: Iterable[Path], excludes: tuple[str, ...
     Raises:
         PackingError: Names clash, a path cannot be packed, or code imports what is left out.
     """
-    reserved = (*RUNTIME_PACKAGES, *(f"{package}.py" for package in RUNTIME_PACKAGES), RECORD_FOLDER)
+    packages = (*RUNTIME_PACKAGES, STEPS_PACKAGE)
+    reserved = (*packages, *(f"{package}.py" for package in packages), RECORD_FOLDER)
     all_of = packed_files(folder, excludes=excludes)
     problems = []
     if taken := [name for name in reserved if (folder / name).exists()]:
@@ -140,7 +148,7 @@ def _users_files(folder: Path, include: Iterable[Path], excludes: tuple[str, ...
         all_of.files.pop(name, None)
     # By the name that an import uses: `shared/` and `shared.py` cannot both be imported.
     owners = {path.partition("/")[0].removesuffix(".py"): str(folder) for path in all_of.files}
-    owners |= dict.fromkeys((*RUNTIME_PACKAGES, RECORD_FOLDER), "what is packed with every handler")
+    owners |= dict.fromkeys((*packages, RECORD_FOLDER), "what is packed with every handler")
     for source in include:
         name = source.name.removesuffix(".py")
         if name in owners:
@@ -187,10 +195,11 @@ def _with_parents(path: str) -> Iterator[str]:
 
 
 def _add_runtime(packed: Path) -> None:
-    """Add the runtime, and of the domain what it imports and what the rest of the packed code names.
+    """Add the runtime, and of the steps and the domain what it imports and what the rest of the packed code names.
 
     The rest is read by words only: it may be code of a newer Python, or import by a computed name.
     """
+    _add_named(packed, _source_of(STEPS_PACKAGE))
     runtime, flow = (_source_of(package) for package in reversed(RUNTIME_PACKAGES))
     names: set[str] = set()
     modules = {path.stem for path in flow.glob("*.py")}
@@ -206,6 +215,30 @@ def _add_runtime(packed: Path) -> None:
         _copy(file, packed / runtime.name / file.relative_to(runtime))
     for file in needed_modules(flow, flow.name, names):
         _copy(file, packed / flow.name / file.relative_to(flow))
+
+
+def _add_named(packed: Path, package: Path) -> None:
+    """Add of a package the modules that the packed code names, with those that they import."""
+    modules = {path.stem for path in package.glob("*.py")}
+    names: set[str] = set()
+    for file in packed.rglob("*.py"):
+        content = file.read_bytes()
+        if package.name.encode() in content:
+            words = set(re.findall(r"\w+", content.decode(errors="replace")))
+            names |= {package.name, *(f"{package.name}.{word}" for word in modules & words)}
+    for file in needed_modules(package, package.name, names) if names else ():
+        _copy(file, packed / package.name / file.relative_to(package))
+
+
+def generated_folder(files: Mapping[str, str]) -> Path:
+    """Return a folder with these files, by name; the same files are the same folder."""
+    digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    folder = _staging_root() / f"generated-{digest[:16]}"
+    if not folder.is_dir():
+        folder.mkdir()
+        for name, content in files.items():
+            (folder / name).write_text(content, encoding="utf-8")
+    return folder
 
 
 def source_of(module: str) -> str:

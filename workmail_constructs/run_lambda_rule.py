@@ -11,7 +11,7 @@ from aws_cdk.aws_iam import IGrantable, IPrincipal
 from aws_cdk.aws_lambda import Function, SingletonFunction
 from constructs import Construct
 
-from workmail_constructs.content_access import ContentAccess, content_grant
+from workmail_constructs.content_access import ContentAccess, ContentGrant, content_grant
 from workmail_constructs.cross_stack import reference_problems
 from workmail_constructs.email_flow_rules import EmailFlowRules, flow_rule, function_arn_output
 from workmail_constructs.function_record import FunctionRecord
@@ -27,6 +27,13 @@ from workmail_constructs.rule_function import (
     option_problems,
 )
 from workmail_constructs.stack_record import StackRecord
+from workmail_constructs.steps.rule_steps import (
+    bind_steps,
+    content_access_of,
+    step_problems,
+    steps_of,
+    warn_of_fallback,
+)
 from workmail_constructs.words import one_of
 from workmail_flow.rule_problems import RuleError
 from workmail_flow.vocabulary import FlowDirection, RuleAction
@@ -46,6 +53,7 @@ if TYPE_CHECKING:
     from workmail_constructs.interfaces import AnyBucket, AnyFunction, AnyKey
     from workmail_constructs.organization import WorkMailOrganization
     from workmail_constructs.run import Run
+    from workmail_constructs.steps.step import Step
     from workmail_constructs.words import AnyDirection
     from workmail_flow.flow_rule import FlowRule
 
@@ -130,6 +138,16 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
 
     @overload
     def __init__(
+        self: RunLambdaRule[Function],
+        scope: Construct,
+        id: str,
+        *,
+        steps: Sequence[Step],
+        **arguments: Unpack[_MakingArguments],
+    ) -> None: ...
+
+    @overload
+    def __init__(
         self, scope: Construct, id: str, *, function: FunctionT, **arguments: Unpack[RuleArguments]
     ) -> None: ...
 
@@ -142,8 +160,9 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         direction: AnyDirection,
         run: Run,
         code: RuleCode | None = None,
+        steps: Sequence[Step] | None = None,
         function: AnyFunction | None = None,
-        content_access: AnyContentAccess = ContentAccess.NONE,
+        content_access: AnyContentAccess | None = None,
         senders: Sequence[str] = ("*",),
         destinations: Sequence[str] = ("*",),
         name: str | None = None,
@@ -162,10 +181,11 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             organization: The organization the rule is to be created in.
             direction: Which mail the rule sees.
             run: Whether mail waits for the function.
-            code: The code of the function to make; give either this or `function`.
+            code: The code of the function to make; give this, `steps` or `function`.
+            steps: Steps to run in the function to make, in their order; content access follows from them.
             function: An existing function of any runtime, or an alias or version of one; what it lacks is added beside
                 it, in its own stack.
-            content_access: What the function may do with message content.
+            content_access: What the function may do with message content; nothing by default.
             senders: 1 to 250 patterns (F4, F6): `mary@example.com`, `example.com`, `*.example.com` or `*`.
             destinations: Patterns of the same kinds; a synchronous rule supports only `*` (F12).
             name: The rule's name, unique in the organization (F1); by default the construct's id.
@@ -186,7 +206,8 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
                 need each other, or an unknown argument.
             TypeError: One string where a list of patterns is needed.
         """
-        access = one_of(ContentAccess, content_access, argument="content_access")
+        way = one_of(FlowDirection, direction, argument="direction")
+        access = one_of(ContentAccess, content_access or ContentAccess.NONE, argument="content_access")
         bucket_options = MessageBucketOptions(
             bucket=message_bucket,
             key=message_key,
@@ -194,10 +215,13 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             auto_delete_objects=message_bucket_auto_delete_objects,
         )
         problems = [
-            *_function_problems(code, function, function_options),
+            *_function_problems(code, steps, function, function_options),
+            *_step_problems(steps, content_access, run=run, direction=way, organization=organization),
             *option_problems(function_options, run=run),
-            *_content_problems(access, run=run, bucket_options=bucket_options),
         ]
+        if steps is not None and not problems:
+            access = content_access_of(steps_of(steps, way))
+        problems += _content_problems(access, run=run, bucket_options=bucket_options)
         here = StackRecord.of(scope)
         owner = FunctionRecord(here)
         if function is not None and not problems:
@@ -209,7 +233,7 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             raise ValueError("\n".join([f"RunLambdaRule {id!r}:", *(f"  {problem}" for problem in problems)]))
         rule = _flow_rule(
             name or id,
-            direction=one_of(FlowDirection, direction, argument="direction"),
+            direction=way,
             run=run,
             content_access=access,
             senders=senders,
@@ -241,6 +265,13 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             bucket_options=bucket_options,
         )
         self._message_bucket = content.message_bucket
+        if steps is not None:
+            bound = bind_steps(self, steps, record=here, organization=organization, direction=way, run=run)
+            code = bound.code
+            content = ContentGrant((*content.statements, *bound.needs.statements), content.message_bucket)
+            environment = {**function_options.get("environment", {}), **bound.needs.environment}
+            function_options = {**function_options, "environment": environment}
+            warn_of_fallback(self, steps_of(steps, way), run.fallback)
         if code is not None:
             log_group = new_log_group(self, function_options, record=here)
             made = new_function(
@@ -250,6 +281,8 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             self.function = cast("FunctionT", made)
             alias = function_options.get("alias")
             self._alias = None if alias is None else new_alias(self, alias, made, function_options)
+            for do in bound.needs.after if steps is not None else ():
+                do(made)
         elif function is not None:
             complete_function(self, function, owner=owner, here=here, run=run, content=content)
             self.function = cast("FunctionT", function)
@@ -324,10 +357,31 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         return made
 
 
-def _function_problems(code: RuleCode | None, function: AnyFunction | None, options: FunctionOptions) -> Iterator[str]:
-    if (code is None) == (function is None):
-        found = "neither" if code is None else "both"
-        yield f"code, function: found {found}; give the code of a function to make, or an existing function"
+def _step_problems(
+    steps: Sequence[Step] | None,
+    content_access: object,
+    *,
+    run: Run,
+    direction: FlowDirection,
+    organization: WorkMailOrganization,
+) -> Iterator[str]:
+    if steps is None:
+        return
+    if content_access is not None:
+        yield "content_access: found beside steps; it follows from what the steps do"
+    yield from step_problems(steps, run=run, direction=direction, organization=organization)
+
+
+def _function_problems(
+    code: RuleCode | None, steps: Sequence[Step] | None, function: AnyFunction | None, options: FunctionOptions
+) -> Iterator[str]:
+    given = [name for name, value in (("code", code), ("steps", steps), ("function", function)) if value is not None]
+    if len(given) != 1:
+        found = " and ".join(given) or "none of them"
+        yield (
+            f"code, steps, function: found {found}; give the code or the steps of a function to make, or an existing "
+            "function"
+        )
     if code is not None and not isinstance(code, RuleCode):
         yield (
             f"code: found {type(code).__name__}; give RuleCode.from_folder(…), which packs the runtime too, or make "

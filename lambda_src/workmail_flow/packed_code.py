@@ -10,6 +10,9 @@ from typing import Final
 RUNTIME_PACKAGES: Final = ("workmail_flow", "workmail_runtime")
 """Our packages, packed beside the handler's own files."""
 
+STEPS_PACKAGE: Final = "workmail_rules"
+"""Our package of steps. Of it, what a rule's steps need is packed."""
+
 RECORD_FOLDER: Final = ".workmail"
 """The folder of packed code that says how it was packed. The function reads nothing in it."""
 

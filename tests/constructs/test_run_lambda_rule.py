@@ -322,8 +322,8 @@ def _both(stack: Stack) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (lambda _: {"code": None}, "code, function: found neither"),
-        (_both, "code, function: found both"),
+        (lambda _: {"code": None}, "code, steps, function: found none of them"),
+        (_both, "code, steps, function: found code and function"),
         (lambda stack: {"function": new_function(stack), "memory_size": 512}, "memory_size: found beside function"),
         (lambda _: {"memory": 512}, "memory: unknown argument"),
         (

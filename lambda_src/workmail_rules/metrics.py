@@ -1,0 +1,44 @@
+"""Counts, written to the log in CloudWatch's embedded metric format: no call, and no address or subject."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+NAMESPACE: Final = "WorkMailRules"
+"""The CloudWatch namespace of the steps' metrics."""
+
+DIMENSIONS: Final = ("FunctionName", "Step")
+
+
+class Metrics:
+    """What the steps of one invocation count."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, dict[str, float]] = {}
+
+    def add(self, step: str, metric: str, value: float) -> None:
+        """Count something for a step."""
+        counts = self._counts.setdefault(step, {})
+        counts[metric] = counts.get(metric, 0) + value
+
+    def write(self) -> None:
+        """Write one line per step that counted something."""
+        for step, counts in self._counts.items():
+            definition = {
+                "Namespace": NAMESPACE,
+                "Dimensions": [DIMENSIONS],
+                "Metrics": [{"Name": name, "Unit": "Count"} for name in counts],
+            }
+            line = {
+                "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [definition]},
+                "FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
+                "Step": step,
+                **counts,
+            }
+            print(json.dumps(line, separators=(",", ":")), flush=True)

@@ -1,0 +1,99 @@
+"""Does something once for each invocation, however often WorkMail tries it again (E7), with a DynamoDB table."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+
+from workmail_rules.aws_call import call
+from workmail_rules.step_errors import BusyError, StepError
+from workmail_runtime.content_errors import ServiceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Final
+
+    from workmail_runtime.event import Event
+
+_logger = logging.getLogger("workmail_rules")
+
+TABLE_VARIABLE: Final = "WORKMAIL_STEPS_TABLE"
+"""The environment variable that names the table; its partition key is `id`, its time to live `expires`."""
+
+KEPT_S: Final = 24 * 60 * 60
+"""How long it is known what was done: longer than any rule timeout (F13) and than Lambda's own retries."""
+
+
+def once(event: Event, name: str, do: Callable[[], Any], *, deadline: float) -> Any:
+    """Do something once; see `Message.once`.
+
+    Args:
+        event: Of the invocation. An older edition has no id (E2): the work is then done each time.
+        name: Of the work, unique in the rule.
+        do: The work; returns a JSON value.
+        deadline: The `time.monotonic()` at which this run is over, and its claim with it.
+    """
+    if event.invocation_id is None:
+        _logger.warning("the event has no invocationId (E2): a retry would do the work again")
+        return do()
+    table = os.environ.get(TABLE_VARIABLE)
+    if not table:
+        message = f"{TABLE_VARIABLE} is not set: the step's class has to say uses_once"
+        raise StepError(message)
+    key = {"id": {"S": f"{event.invocation_id}/{name}"}}
+    now = time.time()
+    over = now + max(deadline - time.monotonic(), 0) + 1
+    claim = {
+        "TableName": table,
+        "Key": key,
+        "UpdateExpression": "SET lease = :over, expires = :expires",
+        # Not done, and nobody is at it.
+        "ConditionExpression": "attribute_not_exists(id) OR (attribute_not_exists(done) AND lease < :now)",
+        "ExpressionAttributeValues": {
+            ":over": {"N": f"{over:.3f}"},
+            ":now": {"N": f"{now:.3f}"},
+            ":expires": {"N": str(int(now) + KEPT_S)},
+        },
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    try:
+        call("DynamoDB", "UpdateItem", claim, deadline=deadline)
+    except ServiceError as error:
+        if error.code != "ConditionalCheckFailedException":
+            raise
+        item = call("DynamoDB", "GetItem", {"TableName": table, "Key": key, "ConsistentRead": True}, deadline=deadline)
+        done = item.get("Item", {}).get("done")
+        if done is None:
+            message = f"{name} is being done by another attempt of this invocation"
+            raise BusyError(message) from error
+        return json.loads(done["S"])
+    try:
+        value = do()
+    except BaseException:
+        _forget(table, key, over)
+        raise
+    done = {
+        "TableName": table,
+        "Key": key,
+        "UpdateExpression": "SET done = :done REMOVE lease",
+        "ExpressionAttributeValues": {":done": {"S": json.dumps(value)}},
+    }
+    call("DynamoDB", "UpdateItem", done)
+    return value
+
+
+def _forget(table: str, key: dict[str, Any], over: float) -> None:
+    """Let a retry do the work at once; if that fails too, it does it once this run's time is over."""
+    forget = {
+        "TableName": table,
+        "Key": key,
+        "ConditionExpression": "lease = :over",
+        "ExpressionAttributeValues": {":over": {"N": f"{over:.3f}"}},
+    }
+    try:
+        call("DynamoDB", "DeleteItem", forget, deadline=time.monotonic() + 1)
+    except Exception as error:
+        _logger.warning("a claim is kept until it is over: %s", type(error).__name__)

@@ -1,0 +1,71 @@
+"""What a step decides about a message, for the recipients it is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from workmail_flow.vocabulary import ReplyAction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The base of the decisions; `Deliver()`, `Junk()`, `BypassSpamCheck()`, `Drop()` and `Bounce(text)` are those."""
+
+    action: ClassVar[ReplyAction]
+
+    @property
+    def inbound_only(self) -> bool:
+        """Whether outbound mail does not have it (R2)."""
+        return self.action in (ReplyAction.MOVE_TO_JUNK, ReplyAction.BYPASS_SPAM_CHECK)
+
+    def configuration(self) -> Mapping[str, object]:
+        """Return the arguments of the message's `decide`."""
+        return {"action": self.action.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce(Decision):
+    """Refuse the message; the sender gets the text (R3). Final: later steps do not see the recipient."""
+
+    text: str
+    action = ReplyAction.BOUNCE
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise ValueError("Bounce: found an empty text; say why the message is refused")
+
+    def configuration(self) -> Mapping[str, object]:
+        """Return the arguments of the message's `decide`."""
+        return {"action": self.action.value, "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Drop(Decision):
+    """Delete the message, without notice to anybody. Final: later steps do not see the recipient."""
+
+    action = ReplyAction.DROP
+
+
+@dataclass(frozen=True, slots=True)
+class Junk(Decision):
+    """Deliver the message into the junk folder; inbound only. A later step may change it."""
+
+    action = ReplyAction.MOVE_TO_JUNK
+
+
+@dataclass(frozen=True, slots=True)
+class BypassSpamCheck(Decision):
+    """Never deliver the message as junk; inbound only. A later step may change it."""
+
+    action = ReplyAction.BYPASS_SPAM_CHECK
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver(Decision):
+    """Deliver the message as usual, which takes back what an earlier step said of junk."""
+
+    action = ReplyAction.DEFAULT
