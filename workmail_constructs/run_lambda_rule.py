@@ -265,6 +265,7 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             bucket_options=bucket_options,
         )
         self._message_bucket = content.message_bucket
+        bound = None
         if steps is not None:
             bound = bind_steps(self, steps, record=here, organization=organization, direction=way, run=run)
             code = bound.code
@@ -281,7 +282,7 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             self.function = cast("FunctionT", made)
             alias = function_options.get("alias")
             self._alias = None if alias is None else new_alias(self, alias, made, function_options)
-            for do in bound.needs.after if steps is not None else ():
+            for do in bound.needs.after if bound else ():
                 do(made)
         elif function is not None:
             complete_function(self, function, owner=owner, here=here, run=run, content=content)

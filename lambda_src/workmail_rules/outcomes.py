@@ -43,7 +43,8 @@ class Outcomes:
     def __init__(self, event: SynchronousEvent) -> None:
         self._event = event
         self._addresses = {address_key(address): address for address in event.recipients}
-        self._outcomes = dict.fromkeys([*self._addresses, *([REST] if event.truncated else [])], _DELIVERED)
+        keys = [*self._addresses, *([REST] if event.truncated else [])]
+        self._outcomes: dict[str, Outcome] = dict.fromkeys(keys, _DELIVERED)
         self._copies: dict[str, str] = {}
 
     @property

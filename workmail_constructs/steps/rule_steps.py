@@ -74,7 +74,7 @@ def step_problems(
             )
         if direction is FlowDirection.OUTBOUND and step.inbound_only:
             yield f"steps: found {step.name} with an action that outbound mail does not have (R2); give it another one"
-        if step.senders in (Senders.INTERNAL, Senders.EXTERNAL) and not organization.domains:
+        if isinstance(step.senders, Senders) and step.senders is not Senders.ALL and not organization.domains:
             yield (
                 f"steps: found {step.name} for {step.senders.lower()} senders, and an organization without domains; "
                 "give WorkMailOrganization its domains"
