@@ -37,7 +37,7 @@ def json_problems(value: object, path: str) -> Iterator[str]:
             if isinstance(value, float) and not math.isfinite(value):
                 yield f"{path}: found {value}, which JSON does not have; give a finite number"
             # CDK writes a number token as a negative number too large to count with.
-            elif value < -1e300 and Token.is_unresolved(value):
+            elif value < -1e288 and Token.is_unresolved(value):
                 yield f"{path}: found a number token; give it as text: Token.as_string"
         case dict():
             for key, each in value.items():
