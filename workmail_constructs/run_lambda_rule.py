@@ -184,8 +184,9 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             RuleError: WorkMail would not take the rule; every problem is named with its argument.
             ValueError: Arguments that contradict each other or those of another rule of the function, stacks that would
                 need each other, or an unknown argument.
-            TypeError: One string where a list of patterns is needed.
+            TypeError: A string where a construct, a `Run` or a list of patterns is needed.
         """
+        _check_no_text(id, organization=organization, run=run, function=function, message_bucket=message_bucket)
         access = one_of(ContentAccess, content_access, argument="content_access")
         bucket_options = MessageBucketOptions(
             bucket=message_bucket,
@@ -322,6 +323,25 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         if made is None:
             raise AttributeError(f"{part}: found none at RunLambdaRule {self.node.path}; {remedy}")
         return made
+
+
+_MADE_BY: Final = {
+    "organization": "WorkMailOrganization.from_organization_id(…)",
+    "run": "Run.synchronous(fallback=…) or Run.asynchronous()",
+    "function": "Function.from_function_attributes(…) for an existing function",
+    "message_bucket": "Bucket.from_bucket_name(…) for an existing bucket",
+}
+
+
+def _check_no_text(rule_id: str, **arguments: object) -> None:
+    """Refuse ids, ARNs and names where a construct is needed."""
+    problems = [
+        f"{name}: found the text {value!r}; give {_MADE_BY[name]}"
+        for name, value in arguments.items()
+        if isinstance(value, str)
+    ]
+    if problems:
+        raise TypeError("\n".join([f"RunLambdaRule {rule_id!r}:", *(f"  {problem}" for problem in problems)]))
 
 
 def _function_problems(code: RuleCode | None, function: AnyFunction | None, options: FunctionOptions) -> Iterator[str]:
