@@ -19,7 +19,7 @@ def unchecked(construct: Callable[Arguments, Made], props: type) -> Callable[Arg
     """Return a constructor like `construct` that leaves all checks to CDK in Node.js, which does them again anyway.
 
     CDK's Python classes check the type of each argument they know, given or not. For the sixty arguments of a function
-    that takes longer than to make the function. Type checkers see the arguments of `construct`.
+    that takes about as long as making it. Type checkers see the arguments of `construct`.
 
     The new constructor converts nothing: where `construct` takes a struct or a `dict`, give the struct. A value of a
     wrong type raises the same error as from `construct`.

@@ -147,9 +147,10 @@ def test_an_alias_is_what_the_rule_runs() -> None:
 
 def test_a_struct_may_be_given_as_a_dict() -> None:
     stack = new_stack()
-    new_rule(stack, alias="live", current_version_options={"description": "what the rule runs"})
+    new_rule(stack, alias="live", current_version_options={"provisioned_concurrent_executions": 2})
 
-    assert only(stack, "AWS::Lambda::Version")["Description"] == "what the rule runs"
+    provisioned = only(stack, "AWS::Lambda::Version")["ProvisionedConcurrencyConfig"]
+    assert provisioned == {"ProvisionedConcurrentExecutions": 2}
 
 
 def test_an_alias_may_be_deployed_gradually() -> None:
