@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 from aws_cdk import Annotations, Duration
 from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
-from aws_cdk.aws_lambda import Alias, Architecture, Function, Runtime, Version
+from aws_cdk.aws_lambda import Alias, Architecture, Function, FunctionProps, Runtime, Version
 from aws_cdk.aws_lambda_destinations import SqsDestination
 from aws_cdk.aws_logs import LogGroup
 
 from workmail_constructs import defaults
 from workmail_constructs.guards import guard_place, guard_timeout
 from workmail_constructs.problems import add_warning, shown_statements
+from workmail_constructs.unchecked import unchecked
 from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ LOG_KEY_ACTIONS: Final = ("kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:
 """What CloudWatch Logs does with the key of a log group."""
 
 _SNAP_START_WARNING: Final = "@aws-cdk/aws-lambda:snapStartRequirePublish"
+
+_new_function: Final = unchecked(Function, FunctionProps)
 
 
 class PassedOptions(TypedDict, total=False):
@@ -198,7 +201,9 @@ def new_function(
     runs_alias = "alias" in options
     has_destination = not (run.is_synchronous or runs_alias or given_role)
     passed: Any = {name: value for name, value in options.items() if name in PassedOptions.__annotations__}
-    function = Function(
+    # A struct among CDK's own options may be given as a `dict`, which only CDK's constructor converts.
+    make = Function if passed else _new_function
+    function = make(
         scope,
         "Function",
         runtime=options.get("runtime", RUNTIME),
