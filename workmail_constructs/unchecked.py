@@ -28,7 +28,9 @@ def unchecked(construct: Callable[Arguments, Made], props: type) -> Callable[Arg
         construct: The construct's class.
         props: The class of its properties, which knows their names in Node.js.
     """
-    names: dict[str, str] = props.__jsii_name_mapping__  # type: ignore[attr-defined]
+    names: dict[str, str] | None = getattr(props, "__jsii_name_mapping__", None)
+    if names is None:  # another release of jsii, of whose classes nothing is assumed
+        return construct
     kind = cast("type[Made]", construct)
 
     def new(scope: Construct, id: str, **values: Any) -> Made:  # noqa: A002 - CDK's word
