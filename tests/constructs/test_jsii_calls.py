@@ -39,12 +39,12 @@ def test_the_alternative_that_is_measured_makes_the_same_template(tmp_path: Path
 
 
 def _template(build: Callable[[Stack, int], None], outdir: Path) -> dict[str, Any]:
-    """Return the template of two rules, with resources and outputs named by type and order."""
+    """Return the template of two rules, with resources, outputs and rules named by type and order."""
     stack = Stack(App(outdir=str(outdir)), "Bench")
     build(stack, 2)
     template = Template.from_stack(stack).to_json()
     types = {name: resource["Type"] for name, resource in template["Resources"].items()}
-    types |= dict.fromkeys(template["Outputs"], "Output")
+    types |= dict.fromkeys(template["Outputs"], "Output") | dict.fromkeys(template["Rules"], "Rule")
     text = json.dumps(template)
     seen: Counter[str] = Counter()
     for name, kind in types.items():
