@@ -30,7 +30,7 @@ _CONDITIONS: Final = {
     "PrincipalOrgID": "aws:PrincipalOrgID",
     "SourceAccount": "aws:SourceAccount",
 }
-_INTRINSICS: Final = {"Ref", "Fn::GetAtt", "Fn::ImportValue", "Fn::Join", "Fn::Select", "Fn::Sub"}
+_INTRINSICS: Final = {"Ref", "Fn::GetAtt", "Fn::GetStackOutput", "Fn::ImportValue", "Fn::Join", "Fn::Select", "Fn::Sub"}
 _IN_SUB: Final = re.compile(r"\$\{(!?)([^{}]+)\}")
 
 
