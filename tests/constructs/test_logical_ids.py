@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +17,13 @@ from aws_cdk.aws_s3 import Bucket
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from constructs import Construct
 
-from tests.constructs.stacks import HERE, ORGANIZATION_ID, REGION, new_function, new_rule, new_stack
+from tests.constructs.stacks import HERE, ORGANIZATION_ID, REGION, changes, new_function, new_rule, new_stack, readable
 from tests.constructs.test_function_options import NEEDED, OF_NETWORKS, PASSED
 from workmail_constructs import Powertools, RuleCode, Run, RunLambdaRule, WorkMailOrganization
 from workmail_constructs.rule_function import FunctionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 ASYNCHRONOUS = {"run": Run.asynchronous()}
 UPDATING = {"content_access": "UPDATE"}
@@ -46,19 +45,6 @@ def identities(stack: Stack) -> dict[str, Any]:
         properties, fixed = resource.get("Properties", {}), replaced_by(resource["Type"])
         found[name] = (resource["Type"], {key: value for key, value in properties.items() if key in fixed})
     return found
-
-
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
-    """Return what a deployment makes (+), removes (-) and replaces (~), without the hashes that end logical ids."""
-    return (
-        {f"+{readable(name)}" for name in after.keys() - before.keys()}
-        | {f"-{readable(name)}" for name in before.keys() - after.keys()}
-        | {f"~{readable(name)}" for name in before.keys() & after.keys() if before[name] != after[name]}
-    )
-
-
-def readable(logical_id: str) -> str:
-    return re.sub(r"[0-9A-F]{8}([0-9a-f]{32})?$", "", logical_id)
 
 
 def added(*names: str) -> set[str]:

@@ -79,7 +79,7 @@ class TemplatePolicies:
                 parts = self.text(whole).split(delimiter)
                 return parts[int(index)] if int(index) < len(parts) else spell_intrinsic(value)
             case {"Fn::ImportValue": export}:
-                return self.text(export).replace(":", "/")
+                return self.text(export).replace(":", "-")
         return spell_intrinsic(value)
 
     def resolved(self, node: Any) -> Any:
