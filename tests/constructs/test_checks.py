@@ -12,8 +12,8 @@ import pytest
 from tests.constructs.checked_app import synthesize
 from tests.constructs.pages import assert_is_current, cdk_nag
 
-# cfn-lint: CDK itself writes a DependsOn from a function to its role beside the reference to it. The output with the ARN
-# to type is in the rule's stack, whichever stack makes the function.
+# cfn-lint: CDK itself writes a DependsOn from a function to its role beside the reference to it. The output with the
+# ARN to type is in the rule's stack, whichever stack makes the function.
 IGNORED = "W3005,W6001"
 
 pytestmark = pytest.mark.xdist_group("checked_app")
