@@ -11,7 +11,7 @@ from aws_cdk.aws_lambda_destinations import SqsDestination
 from aws_cdk.aws_logs import LogGroup
 
 from workmail_constructs import defaults
-from workmail_constructs.guards import guard_place, guard_timeout
+from workmail_constructs.guards import guard_place
 from workmail_constructs.problems import add_warning, shown_statements
 from workmail_constructs.unchecked import unchecked
 from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
@@ -183,9 +183,6 @@ def new_function(
     options: FunctionOptions,
 ) -> Function:
     """Make the function of the rule `scope`; its role may write to this log group only and do what `content` grants."""
-    timeout = options.get("timeout")
-    if timeout is not None and run.is_synchronous:
-        guard_timeout(scope, timeout)
     environment = dict(options.get("environment", {}))
     if "powertools" in options:
         environment.update(options["powertools"].environment())
@@ -213,7 +210,7 @@ def new_function(
         ),
         handler=code.handler,
         memory_size=options.get("memory_size", defaults.MEMORY_MB),
-        timeout=timeout or (_SYNCHRONOUS_TIMEOUT if run.is_synchronous else _ASYNCHRONOUS_TIMEOUT),
+        timeout=options.get("timeout") or (_SYNCHRONOUS_TIMEOUT if run.is_synchronous else _ASYNCHRONOUS_TIMEOUT),
         log_group=log_group,
         role=cast("IRole", role),
         environment=environment or None,
@@ -277,9 +274,6 @@ def complete_function(
             "gives mail the fallback action (T2)",
             remedy="give an alias of the version",
         )
-    made_here = owner.made_here
-    if run.is_synchronous and made_here is not None and made_here.timeout is not None:  # Lambda's default is 3 seconds
-        guard_timeout(scope, made_here.timeout)
     owner.grant(scope, content.statements)
     if content.message_bucket is not None:
         owner.name_bucket(scope, content.message_bucket)

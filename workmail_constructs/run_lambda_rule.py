@@ -26,7 +26,7 @@ from workmail_constructs.rule_function import (
     new_log_group,
     option_problems,
 )
-from workmail_constructs.stack_record import StackRecord
+from workmail_constructs.stack_record import StackRecord, is_known
 from workmail_constructs.words import one_of
 from workmail_flow.rule_problems import RuleError
 from workmail_flow.vocabulary import FlowDirection, RuleAction
@@ -200,11 +200,23 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             *_content_problems(access, run=run, bucket_options=bucket_options),
         ]
         here = StackRecord.of(scope)
+        if code is not None and not here.takes_assets:
+            problems.append(
+                f"code: found stack {here.stack.node.path} with the BootstraplessSynthesizer, which takes no code in "
+                "files; give the stack another synthesizer, or give the rule an existing function"
+            )
         owner = FunctionRecord(here)
         if function is not None and not problems:
             owner = FunctionRecord.of(function)
         if not problems:
-            problems += reference_problems(here, owner.record, organization=organization, bucket_options=bucket_options)
+            problems += reference_problems(
+                here,
+                owner.record,
+                organization=organization,
+                bucket_options=bucket_options,
+                function=function,
+                options=function_options,
+            )
             problems += owner.bucket_problems(bucket_options) if access is ContentAccess.UPDATE else ()
         if problems:
             raise ValueError("\n".join([f"RunLambdaRule {id!r}:", *(f"  {problem}" for problem in problems)]))
@@ -222,7 +234,7 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         guard_place(
             self,
             here,
-            what=f"organization {organization.organization_id}",
+            what=f"organization {_named(organization)}",
             region=organization.region,
             account=organization.account,
             remedy="put the rule into a stack of the organization's Region and account, or name another organization",
@@ -258,6 +270,8 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         self.on_failure_queue = None if run.is_synchronous else owner.keep_failed_events(self, named)
         arn = named.function_arn
         self.invoke_permission = owner.invoke_permission(named, arn, organization)
+        if run.is_synchronous:
+            owner.synchronous_rules.append(self)
         here.checks[owner.check] = None
         self.email_flow_rule = replace(rule, function=arn)
         self.function_arn_output = function_arn_output(self, here, self.email_flow_rule)
@@ -342,6 +356,11 @@ def _check_no_text(rule_id: str, **arguments: object) -> None:
     ]
     if problems:
         raise TypeError("\n".join([f"RunLambdaRule {rule_id!r}:", *(f"  {problem}" for problem in problems)]))
+
+
+def _named(organization: WorkMailOrganization) -> str:
+    named = organization.alias or organization.organization_id
+    return named if is_known(named) else organization.node.path
 
 
 def _function_problems(code: RuleCode | None, function: AnyFunction | None, options: FunctionOptions) -> Iterator[str]:
