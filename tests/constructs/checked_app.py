@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aws_cdk import App, Stack, Validations
+from aws_cdk import App, RemovalPolicy, Stack, Validations
+from aws_cdk.aws_ec2 import Vpc
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_kms import Key
-from aws_cdk.aws_lambda import Alias
+from aws_cdk.aws_lambda import Alias, Tracing
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
 from tests.constructs.stacks import HERE, ORGANIZATION_ID, new_function, new_rule
@@ -39,6 +40,30 @@ def build(outdir: str) -> App:
     role = Role(existing, "UsersRole", assumed_by=ServicePrincipal("lambda.amazonaws.com"))
     alias = Alias(existing, "Live", alias_name="live", version=new_function(existing, role=role).current_version)
     new_rule(existing, function=alias, content_access=ContentAccess.READ)
+    new_rule(Stack(app, "Qualified", env=HERE), alias="live", content_access=ContentAccess.UPDATE)
+    new_rule(Stack(app, "QualifiedAsynchronous", env=HERE), alias="live", run=Run.asynchronous(), retry_attempts=0)
+    network = Stack(app, "Network", env=HERE)
+    vpc = Vpc.from_vpc_attributes(
+        network,
+        "Vpc",
+        vpc_id="vpc-0123456789abcdef0",
+        availability_zones=["eu-west-1a"],
+        private_subnet_ids=["subnet-1"],
+    )
+    new_rule(network, vpc=vpc, content_access=ContentAccess.READ)
+    traced = Stack(app, "Traced", env=HERE)
+    new_rule(traced, tracing=Tracing.ACTIVE, log_encryption_key=Key(traced, "Key", enable_key_rotation=True))
+    new_rule(
+        Stack(app, "Removed", env=HERE),
+        content_access=ContentAccess.UPDATE,
+        log_removal_policy=RemovalPolicy.DESTROY,
+        message_bucket_removal_policy=RemovalPolicy.DESTROY,
+        message_bucket_auto_delete_objects=True,
+    )
+    owner, user = Stack(app, "Owner", env=HERE), Stack(app, "User", env=HERE)
+    shared = new_rule(owner, content_access=ContentAccess.UPDATE).function
+    new_rule(user)
+    new_rule(user, "Shared", function=shared, content_access=ContentAccess.UPDATE, senders=["shared.example"])
     operator = Stack(app, "Operator", env=HERE)
     organization = WorkMailOrganization.from_organization_id(operator, "Organization", ORGANIZATION_ID)
     FlowRuleOperatorPolicy(operator, "Operator", organization=organization)
