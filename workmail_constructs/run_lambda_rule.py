@@ -221,7 +221,7 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             access = content_access_of(steps_of(steps, way))
         problems += content_problems(access, run=run, bucket_options=bucket_options)
         here = StackRecord.of(scope)
-        if code is not None and not here.takes_assets:
+        if function is None and not here.takes_assets:
             problems.append(
                 f"code: found stack {here.stack.node.path} with the BootstraplessSynthesizer, which takes no code in "
                 "files; give the stack another synthesizer, or give the rule an existing function"
