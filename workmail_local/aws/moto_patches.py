@@ -51,7 +51,7 @@ def _use_local_cloudformation() -> None:
 
 
 def _find_change_sets_of_their_stack() -> None:
-    """moto looks for a change set's name in every stack; the CDK CLI gives the change sets of all stacks one name."""
+    """In moto, a change set's name is looked for in every stack; the CDK CLI gives those of all stacks one name."""
     for operation in ("delete_change_set", "describe_change_set", "execute_change_set"):
         setattr(CloudFormationResponse, operation, _with_arn(getattr(CloudFormationResponse, operation)))
 

@@ -24,6 +24,9 @@ _NOT_KNOWN_HERE: RequestContext = dict.fromkeys(
         *("aws:VpceAccount", "aws:VpceOrgID", "aws:VpceOrgPaths"),
     )
 )
+SEND_FAILED_EVENT = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}
+"""What Lambda does in the role's name to send an event to an on-failure destination, by the destination's service."""
+
 # S3 takes no older version, so a condition on a newer one does not hold here.
 _LEAST_TLS_VERSION = "1.2"
 
@@ -71,6 +74,21 @@ def may_role(
         resource=resource,
         context=identity_context(role_arn, region, resource),
     )
+
+
+def may_role_send(role_policies: Mapping[str, Sequence[Statement]], *, role_arn: str, destination: str) -> Access:
+    """Whether a function's role may send the events that the function failed on to a queue or topic.
+
+    Args:
+        role_policies: As `Deployment.role_policies` holds them.
+        role_arn: The function's role.
+        destination: ARN of the queue or topic; one of another service passes.
+    """
+    _, _, service, region, _, _ = arn_parts(destination)
+    action = SEND_FAILED_EVENT.get(service)
+    if action is None:
+        return Access(True, f"destinations of {service} are not checked")
+    return may_role(role_policies, role_arn=role_arn, action=action, resource=destination, region=region)
 
 
 def may_workmail_read_object(
