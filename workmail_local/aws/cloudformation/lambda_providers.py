@@ -233,4 +233,4 @@ class EventInvokeConfigProvider(Provider):
 
 
 def _is_qualified(request: ResourceRequest) -> bool:
-    return request.properties.get("Qualifier", UNPUBLISHED) != UNPUBLISHED
+    return str(request.properties.get("Qualifier", UNPUBLISHED)) != UNPUBLISHED
