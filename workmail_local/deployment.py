@@ -26,6 +26,9 @@ UNPUBLISHED = "$LATEST"
 MAX_EVENT_AGE_S = 6 * 3600.0
 """How long Lambda keeps an asynchronous event at most, and by default (AWS Lambda Developer Guide)."""
 
+SEND_FAILED_EVENT = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}
+"""What Lambda does in the role's name to send an event to an on-failure destination, by the destination's service."""
+
 Statement = dict[str, Any]
 """One statement of a policy document, with its intrinsic functions resolved."""
 

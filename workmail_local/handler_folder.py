@@ -20,8 +20,7 @@ from workmail_flow.arns import (
 from workmail_flow.flow_rule import FlowRule
 from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
 from workmail_flow.rule_set import RuleSet
-from workmail_local.deployment import DeployedFunction, DeployedOrganization, Deployment
-from workmail_local.iam.questions import SEND_FAILED_EVENT
+from workmail_local.deployment import SEND_FAILED_EVENT, DeployedFunction, DeployedOrganization, Deployment
 from workmail_local.state_file import read_state_file
 from workmail_local.whole_file import write_whole_file
 

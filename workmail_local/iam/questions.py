@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workmail_flow.arns import INVOKE_FUNCTION, READ_UPDATED, workmail_principal
+from workmail_local.deployment import SEND_FAILED_EVENT
 from workmail_local.iam.evaluate import Access, evaluate
 from workmail_local.iam.pattern import arn_parts
 
@@ -24,9 +25,6 @@ _NOT_KNOWN_HERE: RequestContext = dict.fromkeys(
         *("aws:VpceAccount", "aws:VpceOrgID", "aws:VpceOrgPaths"),
     )
 )
-SEND_FAILED_EVENT = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}
-"""What Lambda does in the role's name to send an event to an on-failure destination, by the destination's service."""
-
 # S3 takes no older version, so a condition on a newer one does not hold here.
 _LEAST_TLS_VERSION = "1.2"
 
