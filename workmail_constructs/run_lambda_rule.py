@@ -306,7 +306,10 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         here.checks[owner.check] = None
         self.email_flow_rule = replace(rule, function=arn)
         self.function_arn_output = function_arn_output(self, here, self.email_flow_rule)
-        EmailFlowRules.of(here.stack).add(
+        declared = EmailFlowRules.of(here.stack)
+        if owner.record is not here:
+            declared.keep_deployable()
+        declared.add(
             self.email_flow_rule, organization=organization, scope=self, function_arn_output=self.function_arn_output
         )
 

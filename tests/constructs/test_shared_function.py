@@ -86,12 +86,13 @@ def references(value: object) -> Iterator[str]:
 
 
 def assert_deployable(stack: Stack) -> None:
-    """Require that CloudFormation can find an order of a template's resources."""
+    """Require that a template has resources, and that CloudFormation can find an order of them."""
     resources = Template.from_stack(stack).to_json().get("Resources", {})
     graph = {
         name: {each for each in references(resource) if each in resources} | set(_listed(resource.get("DependsOn", [])))
         for name, resource in resources.items()
     }
+    assert resources
     TopologicalSorter(graph).prepare()
 
 
