@@ -45,7 +45,7 @@ def _is_shown(editor: MessageEditor, text: str, text_of_html: str) -> bool:
 
 
 def _words(text: str) -> str:
-    """Return the words of each line: quote marks, punctuation that programs make typographic, and spaces do not count."""
+    """Return the words of each line: neither quote marks count, nor the punctuation that programs make typographic."""
     text = _LINK_TARGET.sub(" ", text.casefold())
     return "\n".join(" ".join(re.findall(r"\w+", line)) for line in text.splitlines())
 

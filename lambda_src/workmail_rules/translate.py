@@ -40,7 +40,12 @@ _CUT: Final = "[…]"
 _AUTO: Final = "auto"
 _CODE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Z]{2})?")
 # Where a text is cut, the best place first: paragraph, line, sentence, word.
-_PLACES: Final = (re.compile(r"\n\n"), re.compile(r"\n"), re.compile(r"[.!?…]\s+|[。！？]"), re.compile(r"\s+"))
+_PLACES: Final = (
+    re.compile(r"\n\n"),
+    re.compile(r"\n"),
+    re.compile(r"[.!?…]\s+|[\u3002\uff01\uff1f]"),
+    re.compile(r"\s+"),
+)
 # What turns the direction of the text around it, and controls.
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 # What the service answers to text that it cannot translate. To try again would be of no use.
@@ -165,7 +170,7 @@ def _translate(message: Message, text: str, source: str, into: str) -> tuple[str
 
 
 def _is_same(source: str, into: str) -> bool:
-    """Whether readers of one language read the other: British, Canadian and so on, but not both ways to write Chinese."""
+    """Whether readers of one language read the other: "fr" and "fr-CA", but not the two ways to write Chinese."""
     return source == into or (source.partition("-")[0] == into.partition("-")[0] and not source.startswith("zh"))
 
 

@@ -24,7 +24,7 @@ def check_texts(step: str, text: str | None, html: str | None) -> None:
     """
     if text is None and html is None:
         raise ValueError(f"{step}: found neither text nor html; give at least one, the other is derived from it")
-    problems = []
+    problems: list[str] = []
     if text is not None and is_known(text):
         problems += _text_problems("text", text, PLACEHOLDERS)
     if html is not None and is_known(html):
@@ -71,8 +71,8 @@ def _html_problems(html: str) -> Iterator[str]:
         yield "html: found nothing to show; give markup with text"
     if reading.misplaced:
         yield (
-            f"html: found {', '.join(reading.misplaced)} inside a tag, comment, script or style, where the sender could "
-            "write markup with it; place it between tags"
+            f"html: found {', '.join(reading.misplaced)} inside a tag, comment, script or style, where the sender "
+            "could write markup with it; place it between tags"
         )
     if reading.unmatched:
         yield (

@@ -72,9 +72,7 @@ class Translate(Step):
         super().__init__(**options)
         problems = []
         if is_known(into) and not _LANGUAGE.fullmatch(into):
-            problems.append(
-                f'into: found {into!r}; give a language code of Amazon Translate, for example "en" or "zh-TW"'
-            )
+            problems.append(f'into: found {into!r}; give a code of Amazon Translate, for example "en" or "zh-TW"')
         if not MIN_BYTES <= max_bytes <= MAX_BYTES:
             problems.append(f"max_bytes: found {max_bytes:,}; allowed are {MIN_BYTES:,} to {MAX_BYTES:,}")
         if not heading.strip():
