@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from workmail_runtime.edit import MessageEditor, MimePart
 
-MAX_BODY_BYTES: Final = 512 * 1024
+MAX_BODY_BYTES: Final = 256 * 1024
 """Encoded bytes of a body that are read; more than any person writes."""
 
 # Quotes count only behind an equals sign, as in HTML. Nothing here is tried twice: the groups are atomic.
@@ -31,7 +31,7 @@ _VOID: Final = frozenset(
 )
 _PARAGRAPHS: Final = frozenset("blockquote h1 h2 h3 h4 h5 h6 ol p pre table ul".split())  # noqa: SIM905
 _LINES: Final = frozenset(
-    "address article body br center dd div dl dt fieldset figure footer form header hr li main nav section tr".split()  # noqa: SIM905
+    "address article body center dd div dl dt fieldset figure footer form header hr li main nav section tr".split()  # noqa: SIM905
 )
 _CELLS: Final = frozenset({"td", "th"})
 
@@ -62,7 +62,7 @@ def visible_text(markup: str) -> str:
         start = markup.find("<", position)
         start = len(markup) if start < 0 else start
         if not hidden:
-            pieces.append(re.sub(r"[ \t\r\n\f]+", " ", unescape(markup[position:start])))
+            _add_words(pieces, re.sub(r"[ \t\r\n\f]+", " ", unescape(markup[position:start])))
         if start == len(markup):
             break
         if comment := _COMMENT.match(markup, start):
@@ -90,9 +90,29 @@ def visible_text(markup: str) -> str:
         elif not is_end and name not in _VOID and (name in _NOT_SHOWN or _is_hidden(attributes)):
             hidden, depth = name, 1
         else:
-            pieces.append("\n\n" if name in _PARAGRAPHS else "\n" if name in _LINES else " " if name in _CELLS else "")
-    lines = [" ".join(line.split(" ")).strip() for line in "".join(pieces).split("\n")]
+            _add_space(pieces, name)
+    lines = [re.sub(" +", " ", line).strip() for line in "".join(pieces).split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _add_words(pieces: list[str], words: str) -> None:
+    """Add text between two tags; white space at the beginning of a line is not shown."""
+    if words.strip(" ") or (words and not _is_new_line(pieces)):
+        pieces.append(words)
+
+
+def _add_space(pieces: list[str], name: str) -> None:
+    """Add what a tag shows: a block begins on a new line."""
+    if name in _PARAGRAPHS:
+        pieces.append("\n\n")
+    elif name == "br" or (name in _LINES and not _is_new_line(pieces)):
+        pieces.append("\n")
+    elif name in _CELLS:
+        _add_words(pieces, " ")
+
+
+def _is_new_line(pieces: list[str]) -> bool:
+    return not pieces or pieces[-1].endswith("\n")
 
 
 def _is_hidden(attributes: str) -> bool:
