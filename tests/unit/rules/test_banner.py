@@ -31,7 +31,7 @@ def test_plain_text_is_derived_from_markup() -> None:
     banner.run(message, text=None, html="<p><b>Care</b> for &lt;{sender}&gt;</p><ul><li>one</li><li>two</li></ul>")
     raw = result(message)
 
-    assert shown(raw).startswith("Care for <eve@example.net>\n\none\n\ntwo\n\nHello")
+    assert shown(raw).startswith("Care for <eve@example.net>\n\none\ntwo\n\nHello")
     assert "<p><b>Care</b> for &lt;<bdi>eve@example.net</bdi>&gt;</p>" in shown(raw, "html")
 
 
