@@ -15,6 +15,10 @@ from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
 from tests.constructs.stacks import HERE, ORGANIZATION_ID, new_function, new_rule
 from workmail_constructs import ContentAccess, FlowRuleOperatorPolicy, Run, WorkMailOrganization
+from workmail_constructs.steps.banner import Banner
+from workmail_constructs.steps.footer import Footer
+from workmail_constructs.steps.subject_prefix import SubjectPrefix
+from workmail_constructs.steps.translate import Translate
 
 
 def build(outdir: str) -> App:
@@ -39,6 +43,8 @@ def build(outdir: str) -> App:
     operator = Stack(app, "Operator", env=HERE)
     organization = WorkMailOrganization.from_organization_id(operator, "Organization", ORGANIZATION_ID)
     FlowRuleOperatorPolicy(operator, "Operator", organization=organization)
+    editing = [Translate("en"), SubjectPrefix("[EXT]"), Banner("Care"), Footer("Example Ltd")]
+    new_rule(Stack(app, "Editing", env=HERE), code=None, steps=editing)
     return app
 
 

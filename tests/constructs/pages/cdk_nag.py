@@ -30,7 +30,8 @@ REASONS = {
     ),
     "AwsSolutions-IAM5[Resource::*]": (
         "With `from_alias`: the action that lists organizations takes no resource (L8); a condition keeps it in the "
-        "stack's Region."
+        "stack's Region. With `Translate`: neither translating nor finding out a language takes one; a condition keeps "
+        "both there too."
     ),
     "AwsSolutions-L1": "Python 3.13 is the newest runtime that our tests run handlers under.",
     "AwsSolutions-S1": _SHORT_LIVED,

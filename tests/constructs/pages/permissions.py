@@ -17,6 +17,10 @@ from tests.constructs.stacks import ORGANIZATION_ID, new_function, new_rule, new
 from workmail_constructs import ContentAccess, EmailFlowRules, FlowRuleOperatorPolicy, Run, WorkMailOrganization
 from workmail_constructs.flow_rule_operator_policy import FLOW_RULE_OPERATOR_ACTIONS
 from workmail_constructs.rule_function import LOG_KEY_ACTIONS, NETWORK_ACTIONS
+from workmail_constructs.steps.banner import Banner
+from workmail_constructs.steps.footer import Footer
+from workmail_constructs.steps.subject_prefix import SubjectPrefix
+from workmail_constructs.steps.translate import Translate
 from workmail_constructs.testing.template_policies import TemplatePolicies
 
 if TYPE_CHECKING:
@@ -87,6 +91,10 @@ REASONS: dict[tuple[str, ...], str] = {
     ("managed policy", "Allow", *sorted(FLOW_RULE_OPERATOR_ACTIONS)): (
         "What the console does on its pages of email flow rules, for this organization. No public API has these "
         "actions (L7), but IAM checks them."
+    ),
+    ("role's policy", "Allow", "comprehend:DetectDominantLanguage", "translate:TranslateText"): (
+        "Translate a text whose language Amazon Translate finds out with Amazon Comprehend. Neither action takes a "
+        "resource; the condition keeps both in the stack's Region."
     ),
 }
 """Why each kind of statement is made: by policy, effect, actions, and for a denial by its condition keys."""
@@ -191,6 +199,12 @@ CASES = (
     Case("EmailFlowRules", "Rules that run no function", _plain_rule),
     Case("WorkMailOrganization", "`from_alias`", _alias),
     Case("WorkMailOrganization", "`from_organization_id`, `from_organization_arn`", _organization),
+    Case(
+        "RunLambdaRule",
+        "Steps: `SubjectPrefix`, `Banner`, `Footer`",
+        _rule(code=None, steps=[SubjectPrefix("[EXT]"), Banner("Care"), Footer("Example Ltd")]),
+    ),
+    Case("RunLambdaRule", "Steps: `Translate`", _rule(code=None, steps=[Translate("en")])),
 )
 
 
@@ -226,7 +240,8 @@ def page() -> str:
     """Return the page."""
     chapters = [_INTRODUCTION]
     construct = ""
-    for case in CASES:
+    constructs = list(dict.fromkeys(case.construct for case in CASES))
+    for case in sorted(CASES, key=lambda case: constructs.index(case.construct)):
         if case.construct != construct:
             construct = case.construct
             chapters.append(f"## {construct}")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aws_cdk import Fn
 
-from tests.constructs.stacks import SYNCHRONOUS, new_rule, new_stack, only, rights_of
-from workmail_constructs import ContentAccess, RunLambdaRule
+from tests.constructs.stacks import new_rule, new_stack, only, rights_of
+from workmail_constructs import ContentAccess, WorkMailOrganization
 from workmail_constructs.steps.banner import Banner
 from workmail_constructs.steps.footer import Footer
 from workmail_constructs.steps.subject_prefix import MAX_PREFIX, SubjectPrefix
@@ -111,22 +111,17 @@ def test_the_page_lists_the_placeholders() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["banner", "footer", "subject_prefix"])
-def test_the_example_of_the_page_synthesizes(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "direction"), [("banner", "INBOUND"), ("footer", "OUTBOUND"), ("subject_prefix", "INBOUND")]
+)
+def test_the_example_of_the_page_synthesizes(name: str, direction: str) -> None:
     example = (PAGES / f"{name}.md").read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
     stack = new_stack()
+    organization = WorkMailOrganization.from_organization_id(stack, "Org", "m-" + "0" * 32, domains=["example.com"])
     names: dict[str, Any] = {}
     exec(example, names)  # noqa: S102 - our own page
-    rule = new_rule(stack, code=None, run=SYNCHRONOUS, steps=names["steps"], organization=_organization(stack))
-    assert isinstance(rule, RunLambdaRule)
-
-
-def _organization(stack: Any) -> Any:
-    from workmail_constructs import WorkMailOrganization
-
-    return WorkMailOrganization.from_organization_id(
-        stack, "Org", "m-0123456789abcdef0123456789abcdef", domains=["example.com"]
-    )
+    new_rule(stack, code=None, organization=organization, direction=direction, steps=names["steps"])
+    only(stack, "AWS::Lambda::Function")
 
 
 def _listed(value: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""The steps that edit text, deployed: real messages to and fro through both rules, and a stand-in for Amazon Translate."""
+"""The steps that edit text, deployed: mail to and fro through both rules, and a stand-in for Amazon Translate."""
 
 from __future__ import annotations
 

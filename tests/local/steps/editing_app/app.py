@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from aws_cdk import App, Stack
+from aws_cdk import App, Duration, Stack
 
 from workmail_constructs import FallbackAction, FlowDirection, Run, RunLambdaRule, WorkMailOrganization
 from workmail_constructs.steps.banner import Banner
@@ -37,7 +37,7 @@ RunLambdaRule(
     "Outbound",
     organization=organization,
     direction=FlowDirection.OUTBOUND,
-    run=Run.synchronous(fallback=FallbackAction.BOUNCE),
+    run=Run.synchronous(fallback=FallbackAction.BOUNCE, rule_timeout=Duration.minutes(0)),
     steps=[Footer(html="<p>Example Ltd, <b>1 Example Street</b></p>", on_failure=OnFailure.FAIL)],
 )
 app.synth()
