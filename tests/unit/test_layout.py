@@ -16,6 +16,7 @@ PAGE = ROOT / "docs" / "contributing.md"
 LAYERS = (
     ("workmail_constructs.cli", "workmail_constructs.testing"),
     ("workmail_constructs", "workmail_local.testing"),
+    ("workmail_constructs.steps",),
     ("workmail_local.server", "workmail_local.trial"),
     ("workmail_local.email_flow", "workmail_local.message_flow"),
     ("workmail_local.mail",),
@@ -24,6 +25,7 @@ LAYERS = (
     ("workmail_local.functions",),
     ("workmail_local.iam",),
     ("workmail_local",),
+    ("workmail_rules",),
     ("workmail_runtime.edit", "workmail_runtime"),
     ("workmail_custom_resources",),
     ("workmail_flow",),
