@@ -83,7 +83,7 @@ def _value(name: str, message: Message) -> str:
         case "subject":
             value = clean(message.event.subject)
         case _:
-            value = _date(message.editor.header("Date") or "")
+            value = _date(message.parsed.header("Date") or "")
     return value or NO_VALUE
 
 

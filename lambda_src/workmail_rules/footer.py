@@ -27,7 +27,7 @@ def run(message: Message, *, text: str | None, html: str | None, repeat: bool) -
     """
     shown, markup = filled_texts(text, html, message)
     is_own_mail = message.direction is FlowDirection.OUTBOUND
-    if is_own_mail and not repeat and _is_shown(message.editor, shown, visible_text(markup) if markup else shown):
+    if is_own_mail and not repeat and _is_shown(message.parsed, shown, visible_text(markup) if markup else shown):
         message.note("shown already")
         return
     added = message.editor.add_footer(shown, html=markup)

@@ -54,10 +54,9 @@ _NOT_TRANSLATABLE: Final = frozenset({"DetectedLanguageLowConfidenceException", 
 
 def run(message: Message, *, into: str, above: bool, subject: bool, max_bytes: int, heading: str) -> None:
     """Show a translation with the body, unless the message is in the wanted language already."""
-    editor = message.editor
     invocation_id = message.event.invocation_id
     mark = new_mark(invocation_id, "translate", into) if invocation_id else None
-    if mark in editor.headers(MARK_FIELD):
+    if mark in message.parsed.headers(MARK_FIELD):
         message.note("added by an earlier attempt")
         return
     try:
@@ -74,6 +73,7 @@ def run(message: Message, *, into: str, above: bool, subject: bool, max_bytes: i
     if not translated and not translated_subject:
         message.note("no text" if source == _AUTO else f"nothing to translate from {source}")
         return
+    editor = message.editor
     if translated:
         _show(editor, translated, above=above, heading=heading)
     if translated_subject:
@@ -110,7 +110,7 @@ def _cut_at(text: str) -> int:
 
 def _translated_body(message: Message, into: str, max_bytes: int) -> tuple[str, str]:
     """Return the translation and the language that was found; no translation if that is the wanted one."""
-    text = _body_text(message.editor)
+    text = _body_text(message.parsed)
     source = _AUTO
     translated: list[str] = []
     done = sent = 0
