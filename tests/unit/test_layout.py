@@ -16,7 +16,6 @@ PAGE = ROOT / "docs" / "contributing.md"
 LAYERS = (
     ("workmail_constructs.cli", "workmail_constructs.testing"),
     ("workmail_constructs", "workmail_local.testing"),
-    ("workmail_constructs.steps",),
     ("workmail_local.server", "workmail_local.trial"),
     ("workmail_local.email_flow", "workmail_local.message_flow"),
     ("workmail_local.mail",),

@@ -12,6 +12,7 @@ from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Tracing
 from aws_cdk.aws_s3 import Bucket
 
+from tests.constructs.checked_app import OWN_STEP
 from tests.constructs.pages import WRITE, table
 from tests.constructs.stacks import ORGANIZATION_ID, new_function, new_rule, new_stack
 from workmail_constructs import ContentAccess, EmailFlowRules, FlowRuleOperatorPolicy, Run, WorkMailOrganization
@@ -19,6 +20,7 @@ from workmail_constructs.flow_rule_operator_policy import FLOW_RULE_OPERATOR_ACT
 from workmail_constructs.rule_function import LOG_KEY_ACTIONS, NETWORK_ACTIONS
 from workmail_constructs.steps.banner import Banner
 from workmail_constructs.steps.footer import Footer
+from workmail_constructs.steps.own_step import OwnStep
 from workmail_constructs.steps.subject_prefix import SubjectPrefix
 from workmail_constructs.steps.translate import Translate
 from workmail_constructs.testing.template_policies import TemplatePolicies
@@ -91,6 +93,9 @@ REASONS: dict[tuple[str, ...], str] = {
     ("managed policy", "Allow", *sorted(FLOW_RULE_OPERATOR_ACTIONS)): (
         "What the console does on its pages of email flow rules, for this organization. No public API has these "
         "actions (L7), but IAM checks them."
+    ),
+    ("role's policy", "Allow", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:UpdateItem"): (
+        "Steps write down what they did once for an invocation (E7), in the rule's own table."
     ),
     ("role's policy", "Allow", "comprehend:DetectDominantLanguage", "translate:TranslateText"): (
         "Translate a text whose language Amazon Translate finds out with Amazon Comprehend. Neither action takes a "
@@ -200,11 +205,16 @@ CASES = (
     Case("WorkMailOrganization", "`from_alias`", _alias),
     Case("WorkMailOrganization", "`from_organization_id`, `from_organization_arn`", _organization),
     Case(
-        "RunLambdaRule",
-        "Steps: `SubjectPrefix`, `Banner`, `Footer`",
+        "Steps",
+        "`OwnStep` with `once`; other steps that do something once share the table",
+        _rule(code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)]),
+    ),
+    Case(
+        "Steps",
+        "`SubjectPrefix`, `Banner`, `Footer`",
         _rule(code=None, steps=[SubjectPrefix("[EXT]"), Banner("Care"), Footer("Example Ltd")]),
     ),
-    Case("RunLambdaRule", "Steps: `Translate`", _rule(code=None, steps=[Translate("en")])),
+    Case("Steps", "`Translate`", _rule(code=None, steps=[Translate("en")])),
 )
 
 
@@ -240,8 +250,7 @@ def page() -> str:
     """Return the page."""
     chapters = [_INTRODUCTION]
     construct = ""
-    constructs = list(dict.fromkeys(case.construct for case in CASES))
-    for case in sorted(CASES, key=lambda case: constructs.index(case.construct)):
+    for case in CASES:
         if case.construct != construct:
             construct = case.construct
             chapters.append(f"## {construct}")
