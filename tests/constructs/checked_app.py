@@ -16,7 +16,11 @@ from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
 from tests.constructs.stacks import HERE, ORGANIZATION_ID, new_function, new_rule
 from workmail_constructs import ContentAccess, FlowRuleOperatorPolicy, Run, WorkMailOrganization
+from workmail_constructs.steps.banner import Banner
+from workmail_constructs.steps.footer import Footer
 from workmail_constructs.steps.own_step import OwnStep
+from workmail_constructs.steps.subject_prefix import SubjectPrefix
+from workmail_constructs.steps.translate import Translate
 
 OWN_STEP = Path(__file__).parents[1] / "local" / "steps" / "framework_app" / "charge"
 
@@ -68,6 +72,8 @@ def build(outdir: str) -> App:
     organization = WorkMailOrganization.from_organization_id(operator, "Organization", ORGANIZATION_ID)
     FlowRuleOperatorPolicy(operator, "Operator", organization=organization)
     new_rule(Stack(app, "OnceSteps", env=HERE), code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)])
+    editing = [Translate("en"), SubjectPrefix("[EXT]"), Banner("Care"), Footer("Example Ltd")]
+    new_rule(Stack(app, "Editing", env=HERE), code=None, steps=editing)
     return app
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from workmail_constructs.content_access import ContentAccess
 from workmail_constructs.steps.step import Step, StepOptions
+from workmail_constructs.steps.texts import check_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,24 +15,29 @@ if TYPE_CHECKING:
 
 
 class Banner(Step):
-    """Shows a text above the body, in every alternative of it."""
+    """Shows a text above the body, in every alternative of it, whatever the message says already.
+
+    Of several banners that of the last step is on top. A message that is encrypted, signed as a whole or malformed
+    cannot have one: the step fails.
+    """
 
     function = "workmail_rules.banner:run"
 
-    def __init__(self, text: str, *, html: str | None = None, **options: Unpack[StepOptions]) -> None:
+    def __init__(self, text: str | None = None, *, html: str | None = None, **options: Unpack[StepOptions]) -> None:
         """Set the text.
 
         Args:
-            text: Lines of plain text; HTML bodies get it escaped.
-            html: What HTML bodies get instead.
+            text: Lines of plain text, which may have placeholders: `{sender}`, `{sender_domain}`, `{subject}` and
+                `{date}`. By default derived from `html`.
+            html: Markup for HTML bodies, each element closed, with the same placeholders between its tags. By default
+                `text`, escaped.
             **options: What all steps have; see `Step`.
 
         Raises:
-            ValueError: The text is empty.
+            ValueError: Neither is given, or one cannot be shown as it is.
         """
         super().__init__(**options)
-        if not text.strip():
-            raise ValueError("Banner: found an empty text; give the text to show")
+        check_texts("Banner", text, html)
         self._configuration = {"text": text, "html": html}
 
     @property

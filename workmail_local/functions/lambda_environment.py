@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from workmail_local.access_keys import SECRET_ACCESS_KEY, SESSION_TOKEN
+from workmail_local.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +27,8 @@ def lambda_environment(
 ) -> dict[str, str]:
     """Return the environment of a function's process, without the address of its Runtime API.
 
-    Lambda's reserved names and the endpoints win over the function's own variables.
+    Lambda's reserved names and the endpoints win over the function's own variables. An endpoint of the function's own
+    stays only for one service on this machine, such as a stand-in for a service that the local AWS does not have.
 
     Args:
         spec: The function.
@@ -41,7 +44,7 @@ def lambda_environment(
         "TZ": ":UTC",
         "PATH": os.pathsep.join(["/usr/local/bin", "/usr/bin", "/bin", *([f"{layers}/bin"] if layers else [])]),
         **from_layers,
-        **{name: value for name, value in spec.environment.items() if not name.startswith("AWS_ENDPOINT_URL")},
+        **{name: value for name, value in spec.environment.items() if _may_stand(name, value)},
         # Does not exist in Lambda either. Without it Python finds the developer's own in the user database.
         "HOME": "/home/sbx_user1051",
         "PYTHONPATH": os.pathsep.join(map(str, python_path)),
@@ -68,3 +71,12 @@ def lambda_environment(
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
         **endpoints,
     }
+
+
+def _may_stand(name: str, value: str) -> bool:
+    if not name.startswith("AWS_ENDPOINT_URL"):
+        return True
+    try:
+        return is_loopback(urlsplit(value).hostname)
+    except ValueError:  # such as an unclosed bracket
+        return False

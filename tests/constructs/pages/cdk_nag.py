@@ -35,7 +35,8 @@ REASONS = {
     "AwsSolutions-IAM5[Resource::*]": (
         "With `from_alias`: the action that lists organizations takes no resource (L8); a condition keeps it in the "
         "stack's Region. With `vpc`: the function's network interfaces do not exist yet. With `tracing`: X-Ray has no "
-        "resources to name."
+        "resources to name. With `Translate`: neither translating nor finding out a language takes one; a condition "
+        "keeps both in the stack's Region."
     ),
     "AwsSolutions-L1": "Python 3.13 is the newest runtime that our tests run handlers under.",
     "AwsSolutions-S1": _SHORT_LIVED,

@@ -18,7 +18,11 @@ from tests.constructs.stacks import ORGANIZATION_ID, new_function, new_rule, new
 from workmail_constructs import ContentAccess, EmailFlowRules, FlowRuleOperatorPolicy, Run, WorkMailOrganization
 from workmail_constructs.flow_rule_operator_policy import FLOW_RULE_OPERATOR_ACTIONS
 from workmail_constructs.rule_function import LOG_KEY_ACTIONS, NETWORK_ACTIONS
+from workmail_constructs.steps.banner import Banner
+from workmail_constructs.steps.footer import Footer
 from workmail_constructs.steps.own_step import OwnStep
+from workmail_constructs.steps.subject_prefix import SubjectPrefix
+from workmail_constructs.steps.translate import Translate
 from workmail_constructs.testing.template_policies import TemplatePolicies
 
 if TYPE_CHECKING:
@@ -92,6 +96,10 @@ REASONS: dict[tuple[str, ...], str] = {
     ),
     ("role's policy", "Allow", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:UpdateItem"): (
         "Steps write down what they did once for an invocation (E7), in the rule's own table."
+    ),
+    ("role's policy", "Allow", "comprehend:DetectDominantLanguage", "translate:TranslateText"): (
+        "Translate a text whose language Amazon Translate finds out with Amazon Comprehend. Neither action takes a "
+        "resource; the condition keeps both in the stack's Region."
     ),
 }
 """Why each kind of statement is made: by policy, effect, actions, and for a denial by its condition keys."""
@@ -201,6 +209,12 @@ CASES = (
         "`OwnStep` with `once`; other steps that do something once share the table",
         _rule(code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)]),
     ),
+    Case(
+        "Steps",
+        "`SubjectPrefix`, `Banner`, `Footer`",
+        _rule(code=None, steps=[SubjectPrefix("[EXT]"), Banner("Care"), Footer("Example Ltd")]),
+    ),
+    Case("Steps", "`Translate`", _rule(code=None, steps=[Translate("en")])),
 )
 
 

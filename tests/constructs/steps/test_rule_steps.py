@@ -242,7 +242,7 @@ def test_synth_warns_of_a_fallback_that_delivers_what_a_guard_did_not_see_to() -
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda: Banner(" "), "Banner: found an empty text"),
+        (lambda: Banner(" "), "Banner: text: found an empty text"),
         (lambda: Banner("x", senders=[]), "senders: found an empty list"),
         (lambda: Banner("x", senders=["a+b@example.com"]), r"senders\[0\]"),
         (lambda: Banner("x", recipients="NONE"), "recipients: found 'NONE'; allowed: ALL, INTERNAL, EXTERNAL"),

@@ -132,13 +132,22 @@ def test_nothing_of_the_developers_shell_or_packages_reaches_the_function(
                 "found": [name for name in ("boto3", "pytest", "aiohttp", "rich") if importlib.util.find_spec(name)],
             }
         """,
-        environment={"OWN": "1", "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL_S3": "https://s3.example.com"},
+        environment={
+            "OWN": "1",
+            "AWS_REGION": "eu-west-1",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+            "AWS_ENDPOINT_URL_S3": "https://s3.example.com",
+            "AWS_ENDPOINT_URL_SQS": "http://[",
+            "AWS_ENDPOINT_URL_TRANSLATE": "http://127.0.0.1:1",
+        },
     )
     reply = reply_of(with_host, spec)
     env = reply["env"]
     assert "DEVELOPERS_SECRET" not in env
     assert "AWS_PROFILE" not in env
     assert "AWS_ENDPOINT_URL_S3" not in env
+    assert "AWS_ENDPOINT_URL_SQS" not in env
+    assert env["AWS_ENDPOINT_URL_TRANSLATE"] == "http://127.0.0.1:1"
     assert env["OWN"] == "1"
     assert env["AWS_REGION"] == env["AWS_DEFAULT_REGION"] == "us-east-1"
     assert env["AWS_ACCESS_KEY_ID"] == KEYS.of_function(spec.arn)
