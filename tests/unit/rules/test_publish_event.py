@@ -76,7 +76,7 @@ def test_an_entry_that_failed_for_now_is_put_again(services: StubServices, code:
 
 def test_an_entry_is_put_three_times_at_most(services: StubServices) -> None:
     services.answer("PutEvents", failed("ThrottlingException"))
-    with pytest.raises(StepError, match="^EventBridge did not take the event: ThrottlingException$"):
+    with pytest.raises(StepError, match=r"^EventBridge did not take the event: ThrottlingException$"):
         run(new_message(), **CONFIGURATION)
     assert len(services.calls) == 3
 
@@ -90,7 +90,7 @@ def test_it_does_not_wait_past_its_time(services: StubServices) -> None:
 
 def test_an_entry_that_failed_for_good_is_an_error_without_the_services_text(services: StubServices) -> None:
     services.answer("PutEvents", failed("NotAuthorizedForSourceException"))
-    with pytest.raises(StepError, match="^EventBridge did not take the event: NotAuthorizedForSourceException$"):
+    with pytest.raises(StepError, match=r"^EventBridge did not take the event: NotAuthorizedForSourceException$"):
         run(new_message(), **CONFIGURATION)
     assert services.operations == ["PutEvents"]
     assert services.done == {}
