@@ -85,15 +85,18 @@ def post_json(url: str, body: bytes, *, deadline: float) -> None:
         try:
             answer = _post_by(deadline, webhook, body)
         except _NotSentError as error:
-            answer, problem = None, WebhookError(f"cannot be reached: {error}")
+            problem, least_wait = WebhookError(f"cannot be reached: {error}"), 0.0
         else:
             if 200 <= answer.status < 300:
                 return
             redirected = "; redirects are not followed" if 300 <= answer.status < 400 else ""
             problem = WebhookError(f"answered with status {answer.status}{redirected}", status=answer.status)
-        if not waits or (answer is not None and answer.status not in _RETRIED_STATUS):
+            if answer.status not in _RETRIED_STATUS:
+                raise problem
+            least_wait = _seconds(answer.retry_after)
+        if not waits:
             raise problem
-        wait = max(waits.pop(0), 0.0 if answer is None else _seconds(answer.retry_after))
+        wait = max(waits.pop(0), least_wait)
         if time.monotonic() + wait >= deadline:
             raise problem
         time.sleep(wait)

@@ -13,7 +13,7 @@ from tests.unit.runtime.load_event import load_event
 from workmail_rules.conversation import Conversation
 from workmail_rules.message import Message
 from workmail_runtime.aws_request import _http_session
-from workmail_runtime.event import AsynchronousEvent, InboundEvent
+from workmail_runtime.event import Event, InboundEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,13 +127,12 @@ def new_message(
     event: str = "inbound",
     *,
     left_s: float = 10,
-    asynchronous: bool = False,
+    kind: type[Event] = InboundEvent,
     step: str = "Step",
     recipients: Sequence[str] | None = None,
     **changes: Any,
 ) -> Message:
     """Return a message as a step gets it, of an event whose top-level fields are changed."""
-    kind = AsynchronousEvent if asynchronous else InboundEvent
     parsed = kind.parse(load_event(event, **changes), Context(left_s))  # type: ignore[arg-type]
     conversation = Conversation(parsed)
     left = conversation.outcomes.left

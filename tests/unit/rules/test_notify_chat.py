@@ -14,6 +14,7 @@ from workmail_rules.notify_chat import run
 from workmail_rules.secret import forget_secret
 from workmail_rules.webhook import WebhookError
 from workmail_runtime.content import MessageContent
+from workmail_runtime.event import AsynchronousEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +89,7 @@ def test_a_retry_posts_nothing_more(webhook: WebhookServer) -> None:
 def test_it_runs_in_an_asynchronous_rule_and_waits_longer_there(webhook: WebhookServer) -> None:
     webhook.answer(WebhookAnswer(429, {"Retry-After": "6"}), WebhookAnswer())
     started = time.monotonic()
-    run(new_message(asynchronous=True, left_s=20), **CONFIGURATION)
+    run(new_message(kind=AsynchronousEvent, left_s=20), **CONFIGURATION)
     assert (len(webhook.posts), time.monotonic() - started > 6) == (2, True)
 
 

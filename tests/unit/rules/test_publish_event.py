@@ -11,6 +11,7 @@ from tests.unit.rules.stub_services import StubServices, new_message, running_se
 from workmail_rules.publish_event import run
 from workmail_rules.step_errors import StepError
 from workmail_runtime.content_errors import ServiceError, ServiceUnreachableError
+from workmail_runtime.event import AsynchronousEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ def test_a_retry_of_the_invocation_publishes_nothing_more(services: StubServices
 @pytest.mark.fact("T4")
 def test_it_runs_in_an_asynchronous_rule(services: StubServices) -> None:
     services.answer("PutEvents", TAKEN)
-    run(new_message(asynchronous=True), **CONFIGURATION)
+    run(new_message(kind=AsynchronousEvent), **CONFIGURATION)
     assert services.operations == ["PutEvents"]
 
 
