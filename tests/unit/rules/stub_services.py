@@ -28,6 +28,7 @@ Reply = dict[str, Any] | tuple[int, dict[str, Any]] | bytes
 class StubServices:
     """Answers each operation in the order of its answers; the last one stands for all after it."""
 
+    url: str = ""
     answers: dict[str, list[Reply]] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """The operation and the arguments of each call, those to the table of `once` left out."""
@@ -69,8 +70,8 @@ _OF_TABLE = {
 
 
 @contextmanager
-def running_services(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubServices]:
-    """Serve while the context is open, where Lambda's environment would point at AWS."""
+def serving() -> Iterator[StubServices]:
+    """Serve while the context is open."""
     stub = StubServices()
 
     class Handler(BaseHTTPRequestHandler):
@@ -91,26 +92,37 @@ def running_services(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubServices]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.block_on_close = False
+    stub.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
-        "AWS_REGION": "eu-west-1",
-        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_MAX_ATTEMPTS": "1",
-        "WORKMAIL_STEPS_TABLE": "once",
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
     try:
         yield stub
     finally:
-        _http_session(None, ()).close()
-        _http_session.cache_clear()
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def running_services(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubServices]:
+    """Serve where Lambda's environment would point at AWS."""
+    with serving() as stub:
+        environment = {
+            "AWS_ENDPOINT_URL": stub.url,
+            "AWS_REGION": "eu-west-1",
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_MAX_ATTEMPTS": "1",
+            "WORKMAIL_STEPS_TABLE": "once",
+        }
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        try:
+            yield stub
+        finally:
+            _http_session(None, ()).close()
+            _http_session.cache_clear()
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,12 +109,16 @@ def running_webhook(folder: Path, *, host: str = "127.0.0.1") -> Iterator[Webhoo
 
 
 def _certificates(folder: Path) -> tuple[Path, Path]:
-    """Write the certificate of an authority, and a key with a certificate of it for 127.0.0.1."""
+    """Write the certificate of an authority, and a key with a certificate of it for 127.0.0.1.
+
+    With all extensions that newer Pythons insist on.
+    """
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     root_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+    host_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "webhook")])
     now = datetime.datetime.now(datetime.UTC)
 
-    def signed(name: x509.Name, public_key: Any, extension: x509.ExtensionType, *, critical: bool) -> bytes:
+    def signed(name: x509.Name, public_key: Any, *extensions: tuple[x509.ExtensionType, bool]) -> bytes:
         builder = (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -123,17 +127,36 @@ def _certificates(folder: Path) -> tuple[Path, Path]:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=1))
             .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(extension, critical=critical)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
         )
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical=critical)
         return builder.sign(root_key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
     authority, chain = folder / "authority.pem", folder / "server.pem"
-    authority.write_bytes(
-        signed(root_name, root_key.public_key(), x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    root = signed(
+        root_name,
+        root_key.public_key(),
+        (x509.BasicConstraints(ca=True, path_length=0), True),
+        (x509.KeyUsage(key_cert_sign=True, **dict.fromkeys(_OTHER_USES, False)), True),
     )
     host = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    authority.write_bytes(root)
     chain.write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        + signed(x509.Name([]), key.public_key(), host, critical=True)
+        + signed(host_name, key.public_key(), (host, False), (x509.BasicConstraints(ca=False, path_length=None), True))
     )
     return authority, chain
+
+
+_OTHER_USES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
