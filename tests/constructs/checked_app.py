@@ -6,15 +6,28 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aws_cdk import App, Stack, Validations
+from aws_cdk.aws_events import EventBus
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Alias
+from aws_cdk.aws_secretsmanager import Secret
+from aws_cdk.aws_stepfunctions import StateMachine, StateMachineType
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
-from tests.constructs.stacks import HERE, ORGANIZATION_ID, new_function, new_rule
+from tests.constructs.stacks import ACCOUNT, HERE, ORGANIZATION_ID, REGION, new_function, new_rule
 from workmail_constructs import ContentAccess, FlowRuleOperatorPolicy, Run, WorkMailOrganization
+from workmail_constructs.steps.ask_state_machine import AskStateMachine
+from workmail_constructs.steps.chat import Slack
+from workmail_constructs.steps.notify_chat import NotifyChat
+from workmail_constructs.steps.publish_event import PublishEvent
+
+if TYPE_CHECKING:
+    from workmail_constructs.steps.step import Step
+
+PLACE = f"{REGION}:{ACCOUNT}"
 
 
 def build(outdir: str) -> App:
@@ -39,6 +52,14 @@ def build(outdir: str) -> App:
     operator = Stack(app, "Operator", env=HERE)
     organization = WorkMailOrganization.from_organization_id(operator, "Organization", ORGANIZATION_ID)
     FlowRuleOperatorPolicy(operator, "Operator", organization=organization)
+    notify = Stack(app, "Notify", env=HERE)
+    bus = EventBus.from_event_bus_name(notify, "Bus", "mail")
+    secret = Secret.from_secret_complete_arn(notify, "Webhook", f"arn:aws:secretsmanager:{PLACE}:secret:Webhook-AbCdEf")
+    steps: list[Step] = [PublishEvent(bus), NotifyChat(Slack("Mail"), webhook=secret)]
+    for name in ("Standard", "Express"):
+        machine = StateMachine.from_state_machine_arn(notify, name, f"arn:aws:states:{PLACE}:stateMachine:{name}")
+        steps.append(AskStateMachine(machine, type=StateMachineType[name.upper()], name=name))
+    new_rule(notify, code=None, steps=steps)
     return app
 
 
