@@ -22,11 +22,13 @@ from workmail_constructs import ContentAccess, FlowRuleOperatorPolicy, Run, Work
 from workmail_constructs.steps.ask_state_machine import AskStateMachine
 from workmail_constructs.steps.chat import Slack
 from workmail_constructs.steps.notify_chat import NotifyChat
+from workmail_constructs.steps.own_step import OwnStep
 from workmail_constructs.steps.publish_event import PublishEvent
 
 if TYPE_CHECKING:
     from workmail_constructs.steps.step import Step
 
+OWN_STEP = Path(__file__).parents[1] / "local" / "steps" / "framework_app" / "charge"
 PLACE = f"{REGION}:{ACCOUNT}"
 
 
@@ -52,6 +54,7 @@ def build(outdir: str) -> App:
     operator = Stack(app, "Operator", env=HERE)
     organization = WorkMailOrganization.from_organization_id(operator, "Organization", ORGANIZATION_ID)
     FlowRuleOperatorPolicy(operator, "Operator", organization=organization)
+    new_rule(Stack(app, "OnceSteps", env=HERE), code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)])
     notify = Stack(app, "Notify", env=HERE)
     bus = EventBus.from_event_bus_name(notify, "Bus", "mail")
     secret = Secret.from_secret_complete_arn(notify, "Webhook", f"arn:aws:secretsmanager:{PLACE}:secret:Webhook-AbCdEf")

@@ -20,7 +20,10 @@ PACKS = {"AwsSolutions": "AWS Solutions", "NIST.800.53.R5": "NIST 800-53 R5"}
 
 _SHORT_LIVED = "The bucket is empty after a day; only the function puts into it, and only WorkMail reads it (C5)."
 
-_FORGETS = "The table keeps for a day what was done for an invocation (E7); nothing in it is worth restoring."
+_NOTES_OF_A_DAY = (
+    "The table of steps notes for a day what was done for an invocation, so that a retry does not do it again (E7). A "
+    "restored note would be of mail that is delivered."
+)
 
 REASONS = {
     "AwsSolutions-IAM5[Resource::arn:aws:workmailmessageflow:REGION:ACCOUNT:message/ORGANIZATION_ID/incoming/*]": (
@@ -68,13 +71,13 @@ REASONS = {
     "NIST.800.53.R5-S3DefaultEncryptionKMS": (
         "S3's own key by default. `message_key` encrypts the bucket with a KMS key, and the finding goes."
     ),
-    "AwsSolutions-DDB3": _FORGETS,
+    "AwsSolutions-DDB3": _NOTES_OF_A_DAY,
+    "NIST.800.53.R5-DynamoDBInBackupPlan": _NOTES_OF_A_DAY,
+    "NIST.800.53.R5-DynamoDBPITREnabled": _NOTES_OF_A_DAY,
     "AwsSolutions-IAM5[Resource::arn:aws:states:REGION:ACCOUNT:execution:Standard:*]": (
         "`AskStateMachine`: an execution is named by its invocation, which is not known before a message comes. The "
         "state machine is named, which is the narrowest there is."
     ),
-    "NIST.800.53.R5-DynamoDBInBackupPlan": _FORGETS,
-    "NIST.800.53.R5-DynamoDBPITREnabled": _FORGETS,
 }
 """Why each finding stays; a name in brackets says what of a resource it is about."""
 

@@ -15,6 +15,7 @@ from aws_cdk.aws_s3 import Bucket
 from aws_cdk.aws_secretsmanager import Secret
 from aws_cdk.aws_stepfunctions import IStateMachine, StateMachine, StateMachineType
 
+from tests.constructs.checked_app import OWN_STEP
 from tests.constructs.pages import WRITE, table
 from tests.constructs.stacks import ORGANIZATION_ID, new_function, new_rule, new_stack
 from workmail_constructs import ContentAccess, EmailFlowRules, FlowRuleOperatorPolicy, Run, WorkMailOrganization
@@ -23,6 +24,7 @@ from workmail_constructs.rule_function import LOG_KEY_ACTIONS, NETWORK_ACTIONS
 from workmail_constructs.steps.ask_state_machine import AskStateMachine
 from workmail_constructs.steps.chat import Slack
 from workmail_constructs.steps.notify_chat import NotifyChat
+from workmail_constructs.steps.own_step import OwnStep
 from workmail_constructs.steps.publish_event import PublishEvent
 from workmail_constructs.testing.template_policies import TemplatePolicies
 
@@ -98,8 +100,7 @@ REASONS: dict[tuple[str, ...], str] = {
         "actions (L7), but IAM checks them."
     ),
     ("role's policy", "Allow", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:UpdateItem"): (
-        "A step claims what it does once per invocation (E7), reads what an earlier attempt did, and gives its claim "
-        "up if it fails."
+        "Steps write down what they did once for an invocation (E7), in the rule's own table."
     ),
     ("role's policy", "Allow", "events:PutEvents"): "Publish events on this bus.",
     ("role's policy", "Allow", "secretsmanager:GetSecretValue"): "Read the webhook's URL.",
@@ -224,9 +225,14 @@ CASES = (
     Case("WorkMailOrganization", "`from_organization_id`, `from_organization_arn`", _organization),
     Case(
         "Steps",
+        "`OwnStep` with `once`; other steps that do something once share the table",
+        _rule(code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)]),
+    ),
+    Case(
+        "Steps",
         "`PublishEvent`",
         _steps(lambda brought: PublishEvent(**brought)),
-        lambda s: {"bus": EventBus(s, "Bus")},
+        lambda stack: {"bus": EventBus(stack, "Bus")},
     ),
     Case(
         "Steps",
