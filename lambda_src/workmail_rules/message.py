@@ -58,6 +58,11 @@ class Message:
         return tuple(address for address in self._recipients if address != REST)
 
     @property
+    def is_for_rest(self) -> bool:
+        """Whether the step is also for recipients that a truncated event leaves out (E6); `REST` stands for them."""
+        return REST in self._recipients
+
+    @property
     def raw(self) -> bytes:
         """The message's bytes as they came, before any edit; fetched when the first step asks for them.
 

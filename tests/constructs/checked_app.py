@@ -6,23 +6,35 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aws_cdk import App, RemovalPolicy, Stack, Validations
 from aws_cdk.aws_ec2 import Vpc
+from aws_cdk.aws_events import EventBus
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Alias, Tracing
+from aws_cdk.aws_secretsmanager import Secret
+from aws_cdk.aws_stepfunctions import StateMachine, StateMachineType
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
-from tests.constructs.stacks import HERE, ORGANIZATION_ID, new_function, new_rule
+from tests.constructs.stacks import ACCOUNT, HERE, ORGANIZATION_ID, REGION, new_function, new_rule
 from workmail_constructs import ContentAccess, FlowRuleOperatorPolicy, Run, WorkMailOrganization
+from workmail_constructs.steps.ask_state_machine import AskStateMachine
 from workmail_constructs.steps.banner import Banner
+from workmail_constructs.steps.chat import Slack
 from workmail_constructs.steps.footer import Footer
+from workmail_constructs.steps.notify_chat import NotifyChat
 from workmail_constructs.steps.own_step import OwnStep
+from workmail_constructs.steps.publish_event import PublishEvent
 from workmail_constructs.steps.subject_prefix import SubjectPrefix
 from workmail_constructs.steps.translate import Translate
 
+if TYPE_CHECKING:
+    from workmail_constructs.steps.step import Step
+
 OWN_STEP = Path(__file__).parents[1] / "local" / "steps" / "framework_app" / "charge"
+PLACE = f"{REGION}:{ACCOUNT}"
 
 
 def build(outdir: str) -> App:
@@ -74,6 +86,14 @@ def build(outdir: str) -> App:
     new_rule(Stack(app, "OnceSteps", env=HERE), code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)])
     editing = [Translate("en"), SubjectPrefix("[EXT]"), Banner("Care"), Footer("Example Ltd")]
     new_rule(Stack(app, "Editing", env=HERE), code=None, steps=editing)
+    notify = Stack(app, "Notify", env=HERE)
+    bus = EventBus.from_event_bus_name(notify, "Bus", "mail")
+    secret = Secret.from_secret_complete_arn(notify, "Webhook", f"arn:aws:secretsmanager:{PLACE}:secret:Webhook-AbCdEf")
+    steps: list[Step] = [PublishEvent(bus), NotifyChat(Slack("Mail"), webhook=secret)]
+    for name in ("Standard", "Express"):
+        machine = StateMachine.from_state_machine_arn(notify, name, f"arn:aws:states:{PLACE}:stateMachine:{name}")
+        steps.append(AskStateMachine(machine, type=StateMachineType[name.upper()], name=name))
+    new_rule(notify, code=None, steps=steps)
     return app
 
 

@@ -24,6 +24,7 @@ _NOTES_OF_A_DAY = (
     "The table of steps notes for a day what was done for an invocation, so that a retry does not do it again (E7). A "
     "restored note would be of mail that is delivered."
 )
+
 REASONS = {
     "AwsSolutions-IAM5[Resource::arn:aws:workmailmessageflow:REGION:ACCOUNT:message/ORGANIZATION_ID/incoming/*]": (
         "Ids of messages are not known before a message comes. The organization and the direction are named, which is "
@@ -75,6 +76,10 @@ REASONS = {
     "AwsSolutions-DDB3": _NOTES_OF_A_DAY,
     "NIST.800.53.R5-DynamoDBInBackupPlan": _NOTES_OF_A_DAY,
     "NIST.800.53.R5-DynamoDBPITREnabled": _NOTES_OF_A_DAY,
+    "AwsSolutions-IAM5[Resource::arn:aws:states:REGION:ACCOUNT:execution:Standard:*]": (
+        "`AskStateMachine`: an execution is named by its invocation, which is not known before a message comes. The "
+        "state machine is named, which is the narrowest there is."
+    ),
 }
 """Why each finding stays; a name in brackets says what of a resource it is about."""
 

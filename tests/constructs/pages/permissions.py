@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from aws_cdk.assertions import Template
 from aws_cdk.aws_ec2 import SecurityGroup, Vpc
+from aws_cdk.aws_events import EventBus
 from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Tracing
 from aws_cdk.aws_s3 import Bucket
+from aws_cdk.aws_secretsmanager import Secret
+from aws_cdk.aws_stepfunctions import IStateMachine, StateMachine, StateMachineType
 
 from tests.constructs.checked_app import OWN_STEP
 from tests.constructs.pages import WRITE, table
@@ -18,9 +21,13 @@ from tests.constructs.stacks import ORGANIZATION_ID, new_function, new_rule, new
 from workmail_constructs import ContentAccess, EmailFlowRules, FlowRuleOperatorPolicy, Run, WorkMailOrganization
 from workmail_constructs.flow_rule_operator_policy import FLOW_RULE_OPERATOR_ACTIONS
 from workmail_constructs.rule_function import LOG_KEY_ACTIONS, NETWORK_ACTIONS
+from workmail_constructs.steps.ask_state_machine import AskStateMachine
 from workmail_constructs.steps.banner import Banner
+from workmail_constructs.steps.chat import Slack
 from workmail_constructs.steps.footer import Footer
+from workmail_constructs.steps.notify_chat import NotifyChat
 from workmail_constructs.steps.own_step import OwnStep
+from workmail_constructs.steps.publish_event import PublishEvent
 from workmail_constructs.steps.subject_prefix import SubjectPrefix
 from workmail_constructs.steps.translate import Translate
 from workmail_constructs.testing.template_policies import TemplatePolicies
@@ -29,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from aws_cdk import Stack
+
+    from workmail_constructs.steps.step import Step
 
 NAME = "permissions.md"
 
@@ -101,6 +110,16 @@ REASONS: dict[tuple[str, ...], str] = {
         "Translate a text whose language Amazon Translate finds out with Amazon Comprehend. Neither action takes a "
         "resource; the condition keeps both in the stack's Region."
     ),
+    ("role's policy", "Allow", "events:PutEvents"): "Publish events on this bus.",
+    ("role's policy", "Allow", "secretsmanager:GetSecretValue"): "Read the webhook's URL.",
+    ("role's policy", "Allow", "kms:Decrypt"): (
+        "Secrets Manager needs it of whoever reads a secret that this key encrypts; for this secret only."
+    ),
+    ("role's policy", "Allow", "states:StartExecution"): "Ask this state machine.",
+    ("role's policy", "Allow", "states:StartSyncExecution"): "Ask this state machine, and get its answer.",
+    ("role's policy", "Allow", "states:DescribeExecution"): (
+        "See what an execution has decided. Each is named by its invocation, which is not known before a message comes."
+    ),
 }
 """Why each kind of statement is made: by policy, effect, actions, and for a denial by its condition keys."""
 
@@ -145,6 +164,14 @@ def _plain_rule(stack: Stack, brought: dict[str, Any]) -> None:
 
 def _operator(stack: Stack, brought: dict[str, Any]) -> None:
     FlowRuleOperatorPolicy(stack, "Operator", organization=_organization(stack, brought))
+
+
+def _steps(step: Callable[[dict[str, Any]], Step]) -> Callable[[Stack, dict[str, Any]], object]:
+    return lambda stack, brought: new_rule(stack, code=None, steps=[step(brought)])
+
+
+def _machine(stack: Stack) -> IStateMachine:
+    return StateMachine.from_state_machine_arn(stack, "Machine", "arn:aws:states:REGION:ACCOUNT:stateMachine:Machine")
 
 
 UPDATE = ContentAccess.UPDATE
@@ -215,6 +242,30 @@ CASES = (
         _rule(code=None, steps=[SubjectPrefix("[EXT]"), Banner("Care"), Footer("Example Ltd")]),
     ),
     Case("Steps", "`Translate`", _rule(code=None, steps=[Translate("en")])),
+    Case(
+        "Steps",
+        "`PublishEvent`",
+        _steps(lambda brought: PublishEvent(**brought)),
+        lambda stack: {"bus": EventBus(stack, "Bus")},
+    ),
+    Case(
+        "Steps",
+        "`NotifyChat`, with a secret that your KMS key encrypts",
+        _steps(lambda brought: NotifyChat(Slack("Mail"), **brought)),
+        lambda stack: {"webhook": Secret(stack, "Webhook", encryption_key=Key(stack, "Key"))},
+    ),
+    Case(
+        "Steps",
+        "`AskStateMachine`, standard",
+        _steps(lambda brought: AskStateMachine(**brought)),
+        lambda stack: {"state_machine": _machine(stack)},
+    ),
+    Case(
+        "Steps",
+        "`AskStateMachine`, express",
+        _steps(lambda brought: AskStateMachine(**brought)),
+        lambda stack: {"state_machine": _machine(stack), "type": StateMachineType.EXPRESS},
+    ),
 )
 
 
