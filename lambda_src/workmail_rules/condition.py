@@ -18,9 +18,10 @@ class Condition:
 
     Args:
         senders: Patterns of senders, by `PatternSet`'s arguments; None for all.
-        internal: Domains, by which a sender is internal; with `is_internal`.
+        internal: Domains, by which an address is internal; with `is_internal` and `to_internal`.
         is_internal: Whether the sender has to be internal or external; None for both.
         recipients: Patterns of recipients; None for all.
+        to_internal: Whether recipients have to be internal or external; None for both.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class Condition:
         internal: Mapping[str, Any] | None = None,
         is_internal: bool | None = None,
         recipients: Mapping[str, Any] | None = None,
+        to_internal: bool | None = None,
     ) -> None:
         self._senders = None if senders is None else PatternSet(**senders)
         self._internal = PatternSet(**(internal or {}))
         self._is_internal = is_internal
         self._recipients = None if recipients is None else PatternSet(**recipients)
+        self._to_internal = to_internal
 
     def is_for_sender(self, event: Event) -> bool:
         """Whether the step is for mail of the event's sender: of `mailFrom`, or of who sent on its behalf (E3)."""
@@ -46,6 +49,11 @@ class Condition:
 
     def recipients(self, left: tuple[str, ...]) -> tuple[str, ...]:
         """Return those of the recipients that the step is for; `REST` only without a condition on recipients (E6)."""
-        if self._recipients is None:
+        if self._recipients is None and self._to_internal is None:
             return left
-        return tuple(address for address in left if address != REST and address in self._recipients)
+        return tuple(address for address in left if address != REST and self._is_for_recipient(address))
+
+    def _is_for_recipient(self, address: str) -> bool:
+        if self._recipients is not None and address not in self._recipients:
+            return False
+        return self._to_internal in (None, address in self._internal)

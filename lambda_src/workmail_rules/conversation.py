@@ -7,6 +7,7 @@ import time
 from workmail_rules.metrics import Metrics
 from workmail_rules.outcomes import Outcomes
 from workmail_rules.step_errors import StepError
+from workmail_rules.step_log import StepLog
 from workmail_runtime.event import SynchronousEvent
 
 TYPE_CHECKING = False
@@ -39,6 +40,7 @@ class Conversation:
     def __init__(self, event: Event, *, edits: bool = False, content: MessageContent | None = None) -> None:
         self.event = event
         self.metrics = Metrics()
+        self.log = StepLog(event)
         # An asynchronous event has no reply: decisions on it are refused before they get here.
         self.outcomes = Outcomes(event if isinstance(event, SynchronousEvent) else SynchronousEvent(**_fields(event)))
         self._content = content
@@ -46,7 +48,10 @@ class Conversation:
         self._editor: MessageEditor | None = None
         context = event.context
         left_s = _ENDLESS_S if context is None else context.get_remaining_time_in_millis() / 1000
-        self.deadline = time.monotonic() + left_s - ANSWER_S - (PUT_S if edits else 0)
+        self.put_deadline = time.monotonic() + left_s - ANSWER_S
+        """The `time.monotonic()` at which the put has to be done."""
+        self.deadline = self.put_deadline - (PUT_S if edits else 0)
+        """The `time.monotonic()` at which the steps have to be done."""
 
     @property
     def content(self) -> MessageContent:
@@ -64,26 +69,23 @@ class Conversation:
     @property
     def editor(self) -> MessageEditor:
         """The editor that all steps share."""
-        self.require_synchronous("an edit")
         if self._editor is None:
             self._editor = self.content.edit()
         return self._editor
 
-    def put(self, *, must: bool) -> bool:
-        """Put the edited message, once and only if it changed and somebody gets it.
+    def put(self) -> None:
+        """Put the edited message, if it changed and somebody gets it.
 
-        Args:
-            must: Whether a refused update (C7, C8) fails the invocation.
-
-        Returns:
-            Whether the message is as the steps want it; not if the update was refused.
+        Raises:
+            UpdateRefusedError: WorkMail refused the update, or would have (C7, C8).
+            ServiceError: It was refused for another reason.
+            ServiceUnreachableError: There was no usable answer.
         """
-        if self._editor is None or not self._editor.changed or not self.outcomes.left:
-            return True
-        from workmail_runtime.content import UpdateOutcome, WhenRefused
+        if self._editor is None or not self._editor.changed or not self.outcomes.reach_somebody:
+            return
+        from workmail_runtime.content import WhenRefused
 
-        when_refused = WhenRefused.FAIL if must else WhenRefused.GO_ON
-        return self.content.put(self._editor, when_refused=when_refused).outcome is not UpdateOutcome.REFUSED
+        self.content.put(self._editor, when_refused=WhenRefused.FAIL)
 
     def require_synchronous(self, what: str) -> None:
         """Refuse what has no effect on mail that does not wait (C4, R10)."""

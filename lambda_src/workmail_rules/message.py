@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 
+from workmail_flow.address import address_key
 from workmail_flow.vocabulary import FlowDirection, ReplyAction
 from workmail_rules.outcomes import REST, Outcome
 from workmail_rules.step_errors import OutOfTimeError, StepError
+from workmail_rules.step_log import loggable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from workmail_rules.conversation import Conversation
     from workmail_runtime.edit import MessageEditor
+    from workmail_runtime.edit.message_editor import Checkpoint
     from workmail_runtime.event import Event
 
 
@@ -31,10 +34,10 @@ class Message:
         self._conversation = conversation
         self._step = step
         self._recipients = recipients
+        self._outcomes_before = conversation.outcomes.checkpoint()
+        self._edits_before: Checkpoint | None = None
         self.notes: list[str] = []
         """Why the step did what it did, for the log; without addresses, subjects and content."""
-        self.has_edited = False
-        """Whether the step has asked for the editor."""
 
     @property
     def event(self) -> Event:
@@ -56,17 +59,28 @@ class Message:
 
     @property
     def raw(self) -> bytes:
-        """The message's bytes as they came, before any edit; fetched when the first step asks for them."""
+        """The message's bytes as they came, before any edit; fetched when the first step asks for them.
+
+        If an attempt before this one had its edits put and then failed, they are in the bytes (C4).
+        """
         return self._conversation.content.raw
 
     @property
     def editor(self) -> MessageEditor:
-        """The message with the edits so far. What is edited is put once, after the last step.
+        """The message with the edits so far, to look at and to edit. What is edited is put once, after the last step.
 
         An edit goes to all recipients of the conversation that are left, also to those the step is not for.
         """
-        self.has_edited = True
-        return self._conversation.editor
+        editor = self._conversation.editor
+        if self._edits_before is None:
+            self._edits_before = editor.checkpoint()
+        return editor
+
+    @property
+    def has_edited(self) -> bool:
+        """Whether the step has changed the message."""
+        before = self._edits_before
+        return before is not None and self._conversation.editor.edit_count > before.edit_count
 
     @property
     def deadline(self) -> float:
@@ -85,8 +99,16 @@ class Message:
     def bounce(self, text: str, recipients: Iterable[str] | None = None) -> int:
         """Refuse the message for recipients, by default all that the step is for; the sender gets `text` (R3).
 
+        Args:
+            text: At most `workmail_flow.bounce_text.MAX_BOUNCE_CHARACTERS`. If a reply has more than nine different
+                texts, the others become the first one (R7).
+            recipients: Some of those that the step is for.
+
         Returns:
             For how many of them. A bounce or drop by a step before stays.
+
+        Raises:
+            StepError: The text cannot be sent, or the step is not for one of the recipients.
         """
         return self._decide(Outcome(ReplyAction.BOUNCE, text), recipients)
 
@@ -108,10 +130,19 @@ class Message:
 
     def decide(self, action: str, *, text: str | None = None, recipients: Iterable[str] | None = None) -> int:
         """Decide by the reply's word for an action (R2); `text` is that of a bounce."""
+        if action not in tuple(ReplyAction):
+            message = f"found another action; allowed: {', '.join(ReplyAction)} (R2)"
+            raise StepError(message)
         return self._decide(Outcome(ReplyAction(action), text), recipients)
 
     def copy_to(self, addresses: Iterable[str]) -> None:
-        """Send the message to these addresses too, as Bcc; inbound, only to the organization's own (R6)."""
+        """Send the message to these addresses too, as Bcc; inbound, only to the organization's own (R6).
+
+        WorkMail takes no reply with another inbound address: the step's class has to check it.
+
+        Raises:
+            StepError: One of them is no address, or there are more than 500 recipients (R9).
+        """
         self._conversation.require_synchronous("a copy")
         self._conversation.outcomes.copy_to(addresses)
 
@@ -131,19 +162,29 @@ class Message:
         return self._conversation.once(f"{self._step}/{name}", do)
 
     def note(self, text: str) -> None:
-        """Say why the step does what it does; without addresses, subjects and content."""
-        self.notes.append(text)
+        """Say why the step does what it does; without subjects and content. Words with an `@` are left out."""
+        self.notes.append(loggable(text))
 
     def count(self, metric: str, value: float = 1) -> None:
-        """Count something in a CloudWatch metric of the step, written with the log."""
+        """Count something in a CloudWatch metric of the step; what a failed invocation counted does not count."""
         self._conversation.metrics.add(self._step, metric, value)
+
+    def roll_back(self) -> None:
+        """Take back what the step has decided and edited: the mail goes on as if it had not run."""
+        self._conversation.outcomes.roll_back(self._outcomes_before)
+        if self._edits_before is not None:
+            self._conversation.editor.roll_back(self._edits_before)
 
     def _decide(self, outcome: Outcome, recipients: Iterable[str] | None) -> int:
         self._conversation.require_synchronous(f"the decision {outcome.action}")
         if self.direction is FlowDirection.OUTBOUND and outcome.action not in _BOTH_WAYS:
             message = f"{outcome.action} is for inbound messages only (R2)"
             raise StepError(message)
-        count = self._conversation.outcomes.decide(outcome, self._recipients if recipients is None else recipients)
+        decided = self._recipients if recipients is None else tuple(recipients)
+        if others := {*map(address_key, decided)} - {*map(address_key, self._recipients)}:
+            message = f"{outcome.action}: found {len(others)} addresses that the step is not for; decide for its own"
+            raise StepError(message)
+        count = self._conversation.outcomes.decide(outcome, decided)
         self.note(f"{outcome.action} for {count} recipients")
         return count
 

@@ -16,6 +16,10 @@ NAMESPACE: Final = "WorkMailRules"
 DIMENSIONS: Final = ("FunctionName", "Step")
 
 
+FAILED: Final = "Failed"
+"""How often a step failed, whether the mail went on without it or not."""
+
+
 class Metrics:
     """What the steps of one invocation count."""
 
@@ -26,6 +30,11 @@ class Metrics:
         """Count something for a step."""
         counts = self._counts.setdefault(step, {})
         counts[metric] = counts.get(metric, 0) + value
+
+    def keep_failures(self) -> None:
+        """Forget all other counts: the invocation failed, and the retry counts them again."""
+        failed = {step: counts[FAILED] for step, counts in self._counts.items() if FAILED in counts}
+        self._counts = {step: {FAILED: count} for step, count in failed.items()}
 
     def write(self) -> None:
         """Write one line per step that counted something."""

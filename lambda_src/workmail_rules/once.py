@@ -9,6 +9,7 @@ import time
 
 from workmail_rules.aws_call import call
 from workmail_rules.step_errors import BusyError, StepError
+from workmail_rules.time_limit import run_shielded
 from workmail_runtime.content_errors import ServiceError
 
 TYPE_CHECKING = False
@@ -26,6 +27,9 @@ TABLE_VARIABLE: Final = "WORKMAIL_STEPS_TABLE"
 KEPT_S: Final = 24 * 60 * 60
 """How long it is known what was done: longer than any rule timeout (F13) and than Lambda's own retries."""
 
+RECORD_S: Final = 0.3
+"""How long writing down what was done may take past the deadline: less than is kept for the answer."""
+
 
 def once(event: Event, name: str, do: Callable[[], Any], *, deadline: float) -> Any:
     """Do something once; see `Message.once`.
@@ -41,59 +45,63 @@ def once(event: Event, name: str, do: Callable[[], Any], *, deadline: float) -> 
         return do()
     table = os.environ.get(TABLE_VARIABLE)
     if not table:
-        message = f"{TABLE_VARIABLE} is not set: the step's class has to say uses_once"
+        message = f"{TABLE_VARIABLE} is not set: the step's class has to call binding.use_once()"
         raise StepError(message)
     key = {"id": {"S": f"{event.invocation_id}/{name}"}}
+    attempt = os.urandom(8).hex()
     now = time.time()
     over = now + max(deadline - time.monotonic(), 0) + 1
     claim = {
         "TableName": table,
         "Key": key,
-        "UpdateExpression": "SET lease = :over, expires = :expires",
+        "UpdateExpression": "SET attempt = :attempt, lease = :over, expires = :expires",
         # Not done, and nobody is at it.
         "ConditionExpression": "attribute_not_exists(id) OR (attribute_not_exists(done) AND lease < :now)",
         "ExpressionAttributeValues": {
+            ":attempt": {"S": attempt},
             ":over": {"N": f"{over:.3f}"},
             ":now": {"N": f"{now:.3f}"},
             ":expires": {"N": str(int(now) + KEPT_S)},
         },
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
     try:
         call("DynamoDB", "UpdateItem", claim, deadline=deadline)
     except ServiceError as error:
         if error.code != "ConditionalCheckFailedException":
             raise
-        item = call("DynamoDB", "GetItem", {"TableName": table, "Key": key, "ConsistentRead": True}, deadline=deadline)
-        done = item.get("Item", {}).get("done")
-        if done is None:
+        get = {"TableName": table, "Key": key, "ConsistentRead": True}
+        item = call("DynamoDB", "GetItem", get, deadline=deadline).get("Item", {})
+        if "done" in item:
+            return json.loads(item["done"]["S"])
+        # The claim may be this one: its answer was lost, and it was sent again.
+        if item.get("attempt") != {"S": attempt}:
             message = f"{name} is being done by another attempt of this invocation"
             raise BusyError(message) from error
-        return json.loads(done["S"])
     try:
         value = do()
+        text = json.dumps(value)
     except BaseException:
-        _forget(table, key, over)
+        run_shielded(lambda: _forget(table, key, attempt))
         raise
-    done = {
+    record = {
         "TableName": table,
         "Key": key,
-        "UpdateExpression": "SET done = :done REMOVE lease",
-        "ExpressionAttributeValues": {":done": {"S": json.dumps(value)}},
+        "UpdateExpression": "SET done = :done, expires = :expires REMOVE lease, attempt",
+        "ExpressionAttributeValues": {":done": {"S": text}, ":expires": {"N": str(int(now) + KEPT_S)}},
     }
-    call("DynamoDB", "UpdateItem", done)
+    run_shielded(lambda: call("DynamoDB", "UpdateItem", record, deadline=max(deadline, time.monotonic()) + RECORD_S))
     return value
 
 
-def _forget(table: str, key: dict[str, Any], over: float) -> None:
+def _forget(table: str, key: dict[str, Any], attempt: str) -> None:
     """Let a retry do the work at once; if that fails too, it does it once this run's time is over."""
     forget = {
         "TableName": table,
         "Key": key,
-        "ConditionExpression": "lease = :over",
-        "ExpressionAttributeValues": {":over": {"N": f"{over:.3f}"}},
+        "ConditionExpression": "attempt = :attempt",
+        "ExpressionAttributeValues": {":attempt": {"S": attempt}},
     }
     try:
-        call("DynamoDB", "DeleteItem", forget, deadline=time.monotonic() + 1)
+        call("DynamoDB", "DeleteItem", forget, deadline=time.monotonic() + RECORD_S)
     except Exception as error:
         _logger.warning("a claim is kept until it is over: %s", type(error).__name__)

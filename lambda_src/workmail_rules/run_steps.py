@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
-import signal
-import threading
 import time
-from contextlib import contextmanager
 
 from workmail_flow.record import Record
 from workmail_flow.vocabulary import FlowDirection
 from workmail_rules.condition import Condition
 from workmail_rules.conversation import Conversation
 from workmail_rules.message import Message
-from workmail_rules.step_errors import BusyError, OutOfTimeError, StepError
+from workmail_rules.metrics import FAILED
+from workmail_rules.step_errors import BusyError, StepError
+from workmail_rules.step_log import is_ours, shown_error
+from workmail_rules.time_limit import run_within
 from workmail_runtime.handlers import asynchronous, synchronous_inbound, synchronous_outbound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Final
 
     from workmail_runtime.event import AsynchronousEvent
     from workmail_runtime.handlers import LambdaHandler
     from workmail_runtime.reply import Reply
-
-_logger = logging.getLogger("workmail_rules")
 
 CONFIGURATION_FILE: Final = "workmail_steps.json"
 """The file beside the handler's module that holds the steps' configuration."""
@@ -37,9 +34,6 @@ CONFIGURATION_VERSION: Final = 1
 ENVIRONMENT: Final = "$environment"
 """In a configuration, `{"$environment": NAME}` stands for the value of an environment variable, which the deployment
 sets: an ARN or a name that synth does not know."""
-
-_OURS: Final = ("workmail_rules", "workmail_runtime")
-"""The packages whose errors have a text that may be logged."""
 
 
 class RuleStep(Record):
@@ -104,72 +98,86 @@ def run_steps(conversation: Conversation, steps: Sequence[RuleStep]) -> Reply:
     """Run the steps in order, put what they edited, and return the reply.
 
     Raises:
-        Exception: What a step raised that must not fail, or what the put raised if such a step edits: the invocation
-            fails, and WorkMail tries again (T2).
+        Exception: A step that must not fail did, or the put of its edits: the invocation fails, and WorkMail tries
+            again (T2).
     """
+    log, metrics = conversation.log, conversation.metrics
     try:
-        must_put = False
-        for step in steps:
+        edited = []
+        for index, step in enumerate(steps):
             if not conversation.outcomes.left:
-                _logger.info("step %s and those behind it: nobody is left", step.name)
+                for other in steps[index:]:
+                    log.add(other.name, "NOBODY_LEFT")
                 break
-            edited = _run(conversation, step)
-            must_put = must_put or (edited and step.must)
-        if not conversation.put(must=must_put):
-            conversation.metrics.add("put", "Refused", 1)
-        return conversation.outcomes.reply()
+            if _run(conversation, step):
+                edited.append(step)
+        # Built before the put: what cannot be answered must not be edited.
+        reply = conversation.outcomes.reply()
+        if edited:
+            _put(conversation, edited)
+    except BaseException:
+        metrics.keep_failures()
+        raise
+    else:
+        return reply
     finally:
-        conversation.metrics.write()
+        log.write()
+        metrics.write()
 
 
 def _run(conversation: Conversation, step: RuleStep) -> bool:
-    """Run a step; return whether it has asked for the editor."""
+    """Run a step; return whether the message has edits of it."""
     recipients = step.condition.recipients(conversation.outcomes.left)
     if not recipients or not step.condition.is_for_sender(conversation.event):
-        _logger.info("step %s: not for this message", step.name)
+        conversation.log.add(step.name, "NOT_FOR_THIS_MESSAGE")
         return False
     message = Message(conversation, step=step.name, recipients=recipients)
     started = time.monotonic()
+
+    def run() -> None:
+        step.run(message, **step.configuration)
+        if message.has_edited and not step.edits:
+            text = "found an edit by a step without content access UPDATE; only a synchronous rule has it (C4)"
+            raise StepError(text)
+
     try:
-        with _time_limit(message.time_left_s):
-            step.run(message, **step.configuration)
+        run_within(conversation.deadline - started, run)
     except Exception as error:
-        conversation.metrics.add(step.name, "Failed", 1)
-        fails = step.must or isinstance(error, BusyError)
-        _logger.warning(
-            "step %s failed, %s: %s",
-            step.name,
-            "and so does the invocation" if fails else "mail goes on",
-            _shown(error),
-        )
-        if fails:
-            raise
-    notes = "; ".join(message.notes) or "nothing to do"
-    _logger.info("step %s: %s (%.0f ms)", step.name, notes, (time.monotonic() - started) * 1000)
+        _fail(conversation, step, error, [*message.notes, shown_error(error)], ms=_ms_since(started))
+        message.roll_back()
+        return False
+    conversation.log.add(step.name, "DONE", message.notes, ms=_ms_since(started))
     return message.has_edited
 
 
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """End what is inside after some seconds, with `OutOfTimeError`, wherever it waits.
-
-    Only the main thread, in which Lambda runs handlers, gets signals; elsewhere nothing is ended.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def over(*_: object) -> None:
-        message = "the time for the step is over"
-        raise OutOfTimeError(message)
-
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+def _put(conversation: Conversation, edited: Sequence[RuleStep]) -> None:
+    """Put the edits of these steps; a failure is a failure of each of them."""
+    started = time.monotonic()
     try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        run_within(conversation.put_deadline - started, conversation.put)
+    except Exception as error:
+        # Those that may fail first: the first that must not raises.
+        for step in sorted(edited, key=lambda each: each.must):
+            notes = ["the edited message was not put", shown_error(error)]
+            _fail(conversation, step, error, notes, ms=_ms_since(started))
+
+
+def _fail(conversation: Conversation, step: RuleStep, error: Exception, notes: Sequence[str], *, ms: float) -> None:
+    """Count and log a step's failure, and raise if the invocation has to fail with it."""
+    conversation.metrics.add(step.name, FAILED, 1)
+    conversation.log.add(step.name, "FAILED", notes, ms=ms)
+    # What another attempt is doing right now must not be left out by this one.
+    if not (step.must or isinstance(error, BusyError)):
+        return
+    if is_ours(error):
+        raise error
+    # Lambda logs the text of what is raised, and another's text may hold addresses or content.
+    message = f"{step.name}: {shown_error(error)}"
+    raise StepError(message) from error
+
+
+def _ms_since(started: float) -> float:
+    return (time.monotonic() - started) * 1000
 
 
 def _resolved(value: Any) -> Any:
@@ -183,9 +191,3 @@ def _resolved(value: Any) -> Any:
             return tuple(_resolved(each) for each in value)
         case _:
             return value
-
-
-def _shown(error: Exception) -> str:
-    """Return an error without what others may have put into its text: addresses, subjects, content."""
-    name = type(error).__name__
-    return f"{name}: {error}" if type(error).__module__.startswith(_OURS) else name

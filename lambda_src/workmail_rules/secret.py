@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from workmail_rules.aws_call import call
+from workmail_rules.step_errors import StepError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,10 +23,15 @@ def read_secret(arn: str, *, deadline: float | None = None) -> str:
     Raises:
         ServiceError: Secrets Manager refused, for example because the role may not read it.
         ServiceUnreachableError: No try before the deadline got an answer.
+        StepError: It is binary.
     """
     read_at, text = _kept.get(arn, (float("-inf"), ""))
     if time.monotonic() - read_at > MAX_AGE_S:
-        text = call("Secrets Manager", "GetSecretValue", {"SecretId": arn}, deadline=deadline)["SecretString"]
+        answer = call("Secrets Manager", "GetSecretValue", {"SecretId": arn}, deadline=deadline)
+        if "SecretString" not in answer:
+            message = "found a binary secret; give one with text"
+            raise StepError(message)
+        text = answer["SecretString"]
         _kept[arn] = time.monotonic(), text
     return text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from hashlib import blake2s
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,21 @@ from workmail_runtime.edit.subject import has_prefix, prefixed
 from workmail_runtime.edit.text_body import plan_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from workmail_runtime.edit.mime_part import MimePart
     from workmail_runtime.edit.render_splices import Splice
 
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The edits of an editor at one time; see `MessageEditor.checkpoint`."""
+
+    edit_count: int
+    edits: dict[MimePart, PartEdit]
+    insertions: dict[Place, list[Insertion]]
 
 
 class MessageEditor:
@@ -55,6 +65,7 @@ class MessageEditor:
         self._insertions: dict[Place, list[Insertion]] = {Place.TOP: [], Place.BOTTOM: []}
         self._bodies: Bodies | None = None
         self._rendered: list[Splice] | None = None
+        self._edit_count = 0
 
     # --- the message as it came
 
@@ -114,6 +125,25 @@ class MessageEditor:
             position = end
         if position < len(view):
             yield view[position:]
+
+    # --- taking edits back
+
+    @property
+    def edit_count(self) -> int:
+        """How many edits have changed the message so far."""
+        return self._edit_count
+
+    def checkpoint(self) -> Checkpoint:
+        """The edits so far, to come back to with `roll_back`."""
+        return Checkpoint(self._edit_count, *_copied(self._edits, self._insertions))
+
+    def roll_back(self, checkpoint: Checkpoint) -> None:
+        """Take back the edits since the checkpoint, which may be used again."""
+        self._edit_count = checkpoint.edit_count
+        self._edits, self._insertions = _copied(checkpoint.edits, checkpoint.insertions)
+        self._rendered = None
+        if not any(self._insertions.values()):
+            self._bodies = None
 
     # --- the header
 
@@ -342,6 +372,7 @@ class MessageEditor:
     def _done(self, changed: bool) -> bool:
         if changed:
             self._rendered = None
+            self._edit_count += 1
         return changed
 
     def _field(self, index: int) -> bytes:
@@ -435,6 +466,17 @@ class MessageEditor:
                 self._plan(self._bodies)
             self._rendered = render_splices(self.root, self._edits, identity=self._identity()) if self._edits else []
         return self._rendered
+
+
+def _copied(
+    edits: Mapping[MimePart, PartEdit], insertions: Mapping[Place, list[Insertion]]
+) -> tuple[dict[MimePart, PartEdit], dict[Place, list[Insertion]]]:
+    """Copy what edits change; rendering plans the bodies again."""
+    copied = {
+        part: replace(edit, fields=dict(edit.fields), appended=list(edit.appended), attached=list(edit.attached))
+        for part, edit in edits.items()
+    }
+    return copied, {place: list(inserted) for place, inserted in insertions.items()}
 
 
 def _one_line(text: str, what: str) -> str:
