@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import Stage
 from aws_cdk.assertions import Template
 from aws_cdk.aws_cloudwatch_actions import SnsAction
 from aws_cdk.aws_sns import Topic
 
 from tests.constructs.stacks import new_rule, new_stack, only, properties_of, rights_of
+from tests.constructs.steps.packed_steps import configuration_of
 from workmail_constructs.steps.decision import Bounce, Decision, Deliver, Drop, Junk
 from workmail_constructs.steps.limit_rate import LimitRate
 from workmail_rules.metrics import NAMESPACE
@@ -23,16 +21,6 @@ if TYPE_CHECKING:
     from aws_cdk import Stack
 
 BOUNCE = Bounce("Too many messages.")
-
-
-def configuration_of(stack: Stack) -> dict[str, Any]:
-    """Return the packed configuration of the only step."""
-    root = stack.node.root
-    assert isinstance(root, Stage)
-    (file,) = Path(root.synth().directory).glob("asset.*/workmail_steps.json")
-    (step,) = json.loads(file.read_text())["steps"]
-    configuration: dict[str, Any] = step["configuration"]
-    return configuration
 
 
 def test_the_limit_is_packed_and_the_table_is_named_by_the_environment() -> None:
