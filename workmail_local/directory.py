@@ -99,9 +99,7 @@ class LocalDirectory:
 
     def find(self, identifier: str) -> Entity | None:
         """Return what has this id, name or address."""
-        return next(
-            (each for each in self.entities if identifier in (each.id, each.name)), self.by_email(identifier)
-        )
+        return next((each for each in self.entities if identifier in (each.id, each.name)), self.by_email(identifier))
 
     def members_of(self, group: Entity) -> tuple[Entity, ...]:
         """Return the members of a group, without those of the groups in it."""

@@ -3,8 +3,8 @@
 All addresses of the step are counted in one DynamoDB item, with one conditional update per message. The item has
 
 - for each address and minute a number: how many messages were let through;
-- for each period of some minutes a set: a hash of each address and invocation that was let through, so that a retry (E7)
-  finds itself and is not counted again. The set of the period before stays, so that no retry falls between two.
+- for each period of some minutes a set: a hash of each address and invocation that was let through, so that a retry
+  (E7) finds itself and is not counted again. The set of the period before stays, so that no retry falls between two.
 
 A message that is refused is not counted, so the item does not grow with the storm. Nor do the writes to it: an answer
 shows when an address is full for this minute, and then this process asks no more until the next one. That is why one

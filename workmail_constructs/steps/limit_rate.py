@@ -10,8 +10,9 @@ from aws_cdk.aws_dynamodb import Attribute, AttributeType, BillingMode, Table, T
 from aws_cdk.aws_iam import PolicyStatement
 
 from workmail_constructs.steps.decision import Bounce, Drop, Junk
-from workmail_constructs.steps.step import Step, StepOptions, patterns
-from workmail_flow.patterns import PatternKind
+from workmail_constructs.steps.plain_addresses import address_problems
+from workmail_constructs.steps.step import Step, StepOptions
+from workmail_flow.address import address_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,10 +61,10 @@ class LimitRate(Step):
             TypeError: One string where a list of addresses is needed.
         """
         super().__init__(**options)
-        self._addresses = tuple(dict.fromkeys(each.key for each in patterns(addresses, argument="addresses")))
-        problems = [*_address_problems(addresses), *_limit_problems(self._addresses, per_minute)]
+        self._addresses = tuple(dict.fromkeys(map(address_key, addresses)))
+        problems = [*address_problems(addresses, argument="addresses"), *_limit_problems(self._addresses, per_minute)]
         if not isinstance(then, Bounce | Drop | Junk):
-            problems.append(f"then: found {then!r}, with which the message comes all the same; give Bounce, Drop or Junk")
+            problems.append(f"then: found {then!r}, with which the message still comes; give Bounce, Drop or Junk")
         if problems:
             raise ValueError("\n".join(["LimitRate:", *(f"  {problem}" for problem in problems)]))
         self._per_minute = per_minute
@@ -121,12 +122,6 @@ class LimitRate(Step):
             "per_minute": self._per_minute,
             **self._then.configuration(),
         }
-
-
-def _address_problems(addresses: Sequence[str]) -> Iterator[str]:
-    for index, pattern in enumerate(patterns(addresses, argument="addresses")):
-        if pattern.kind is not PatternKind.ADDRESS:
-            yield f"addresses[{index}]: found {addresses[index]!r}; give one address, such as all@example.com"
 
 
 def _limit_problems(addresses: Sequence[str], per_minute: int) -> Iterator[str]:

@@ -8,21 +8,19 @@ from aws_cdk.aws_iam import PolicyStatement
 
 from workmail_constructs.stack_record import is_known
 from workmail_constructs.steps.decision import Bounce, Drop
-from workmail_constructs.steps.step import OnFailure, Step, StepOptions, patterns
+from workmail_constructs.steps.plain_addresses import address_problems, require_own_copies
+from workmail_constructs.steps.step import OnFailure, Step, StepOptions
 from workmail_flow.address import address_key, domain_key
-from workmail_flow.patterns import PatternKind
-from workmail_flow.vocabulary import FlowDirection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from aws_cdk import Duration
 
-    from workmail_constructs.organization import WorkMailOrganization
     from workmail_constructs.steps.binding import StepBinding
 
 MAX_AGE_S: Final = 300
-"""By default who was taken out of the group may send and get all mail after five minutes, and who was put in may not."""
+"""By default a change of the group counts after five minutes."""
 
 _DEFAULT: Final = Bounce("This mailbox exchanges mail inside its organization only.")
 
@@ -61,11 +59,11 @@ class RestrictMailboxes(Step):
         super().__init__(**options)
         self._max_age_s = MAX_AGE_S if max_age is None else int(max_age.to_seconds())
         problems = [
-            *_address_problems([group], "group"),
-            *_address_problems(report_to, "report_to"),
+            *address_problems([group], argument="group"),
+            *address_problems(report_to, argument="report_to"),
         ]
         if not isinstance(then, Bounce | Drop):
-            problems.append(f"then: found {then!r}, with which the message comes all the same; give Bounce or Drop")
+            problems.append(f"then: found {then!r}, with which the message still comes; give Bounce or Drop")
         if self._max_age_s < 1:
             problems.append(f"max_age: found {self._max_age_s} seconds; give 1 or more")
         if problems:
@@ -86,8 +84,7 @@ class RestrictMailboxes(Step):
             ValueError: An inbound rule whose reports would leave the organization (R6).
         """
         organization = binding.organization
-        if binding.direction is FlowDirection.INBOUND:
-            _require_internal(self._report_to, organization)
+        require_own_copies(self._report_to, binding, argument="report_to")
         actions = ["workmail:DescribeEntity", "workmail:ListAliases", "workmail:ListGroupMembers"]
         if not organization.domains:
             actions.append("workmail:ListMailDomains")
@@ -100,19 +97,3 @@ class RestrictMailboxes(Step):
             "report_to": self._report_to,
             **self._then.configuration(),
         }
-
-
-def _address_problems(addresses: Sequence[str], argument: str) -> Iterator[str]:
-    for index, pattern in enumerate(patterns(addresses, argument=argument)):
-        if pattern.kind is not PatternKind.ADDRESS:
-            yield f"{argument}: found {addresses[index]!r}; give an address, such as interns@example.com"
-
-
-def _require_internal(addresses: Sequence[str], organization: WorkMailOrganization) -> None:
-    known = {domain_key(each) for each in organization.domains if is_known(each)}
-    strangers = [each for each in addresses if domain_key(each.rpartition("@")[2]) not in known]
-    if strangers and known and len(known) == len(organization.domains):
-        raise ValueError(
-            f"report_to: found {', '.join(strangers)} with an inbound rule, which sends copies inside the organization "
-            f"only (R6); give an address of {', '.join(sorted(known))}, or the step to outbound rules only, direction="
-        )

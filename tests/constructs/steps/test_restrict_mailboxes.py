@@ -85,11 +85,11 @@ def test_a_report_that_would_leave_the_organization_is_refused_inbound() -> None
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
-        ({"group": "example.com"}, "group: found 'example.com'; give an address"),
-        ({"group": "i@example.com", "report_to": ["*"]}, r"report_to: found '\*'; give an address"),
+        ({"group": "example.com"}, r"group\[0\]: found 'example.com'; give one address"),
+        ({"group": "i@example.com", "report_to": ["*"]}, r"report_to\[0\]: found '\*'; give one address"),
         ({"group": "i@example.com", "then": Junk()}, r"then: found Junk\(\)"),
         ({"group": "i@example.com", "max_age": Duration.seconds(0)}, "max_age: found 0 seconds"),
-        ({"group": "*", "then": Junk()}, "(?s)group: .*then: "),
+        ({"group": "*", "then": Junk()}, r"(?s)group\[0\]: .*then: "),
     ],
 )
 def test_what_cannot_be_a_restriction_is_refused(arguments: dict[str, Any], found: str) -> None:
