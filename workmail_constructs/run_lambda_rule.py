@@ -27,6 +27,7 @@ from workmail_constructs.rule_function import (
     option_problems,
 )
 from workmail_constructs.stack_record import StackRecord
+from workmail_constructs.steps.configuration import VARIABLE_PREFIX
 from workmail_constructs.steps.rule_steps import (
     bind_steps,
     content_access_of,
@@ -216,7 +217,7 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         )
         problems = [
             *_function_problems(code, steps, function, function_options),
-            *_step_problems(steps, content_access, run=run, direction=way, organization=organization),
+            *_step_problems(steps, content_access, function_options, run=run, direction=way, organization=organization),
             *option_problems(function_options, run=run),
         ]
         if steps is not None and not problems:
@@ -361,6 +362,7 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
 def _step_problems(
     steps: Sequence[Step] | None,
     content_access: object,
+    options: FunctionOptions,
     *,
     run: Run,
     direction: FlowDirection,
@@ -370,6 +372,9 @@ def _step_problems(
         return
     if content_access is not None:
         yield "content_access: found beside steps; it follows from what the steps do"
+    taken = sorted(name for name in options.get("environment", {}) if name.startswith(VARIABLE_PREFIX))
+    if taken:
+        yield f"environment: found {', '.join(taken)}; names that begin with {VARIABLE_PREFIX} are the steps' own"
     yield from step_problems(steps, run=run, direction=direction, organization=organization)
 
 

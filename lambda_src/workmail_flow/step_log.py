@@ -13,6 +13,13 @@ STEPS_KEY: Final = "workmailSteps"
 
 RESULTS: Final = ("DONE", "FAILED", "NOT_FOR_THIS_MESSAGE", "NOBODY_LEFT")
 
+_RESULT_WORDS: Final = {
+    "DONE": "done",
+    "FAILED": "failed",
+    "NOT_FOR_THIS_MESSAGE": "not for this message",
+    "NOBODY_LEFT": "not run, nobody is left",
+}
+
 
 def read_step_log(log: str) -> tuple[list[dict[str, Any]], str]:
     """Return the steps that a function's log tells of, and the log without those lines."""
@@ -25,6 +32,17 @@ def read_step_log(log: str) -> tuple[list[dict[str, Any]], str]:
         else:
             steps += found
     return steps, "".join(others)
+
+
+def step_lines(steps: list[dict[str, Any]]) -> list[str]:
+    """Return what each step did and why, for people."""
+    width = max((len(each["step"]) for each in steps), default=0)
+    return [
+        f"step {each['step']:<{width}}  {_RESULT_WORDS.get(each['result'], each['result'])}"
+        + (f": {'; '.join(each['notes'])}" if each["notes"] else "")
+        + (f" ({each['ms']} ms)" if each["result"] in ("DONE", "FAILED") else "")
+        for each in steps
+    ]
 
 
 def _steps_of(line: str) -> list[dict[str, Any]] | None:

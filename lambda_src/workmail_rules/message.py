@@ -66,21 +66,27 @@ class Message:
         return self._conversation.content.raw
 
     @property
+    def parsed(self) -> MessageEditor:
+        """The message with the edits so far, to look at: headers, parts, attachments. Edit with `editor` only."""
+        parsed = self._conversation.parsed
+        if self._edits_before is None:
+            self._edits_before = parsed.checkpoint()
+        return parsed
+
+    @property
     def editor(self) -> MessageEditor:
-        """The message with the edits so far, to look at and to edit. What is edited is put once, after the last step.
+        """The message with the edits so far. What is edited is put once, after the last step.
 
         An edit goes to all recipients of the conversation that are left, also to those the step is not for.
         """
-        editor = self._conversation.editor
-        if self._edits_before is None:
-            self._edits_before = editor.checkpoint()
-        return editor
+        self._conversation.require_synchronous("an edit")
+        return self.parsed
 
     @property
     def has_edited(self) -> bool:
         """Whether the step has changed the message."""
         before = self._edits_before
-        return before is not None and self._conversation.editor.edit_count > before.edit_count
+        return before is not None and self._conversation.parsed.edit_count > before.edit_count
 
     @property
     def deadline(self) -> float:
@@ -173,7 +179,7 @@ class Message:
         """Take back what the step has decided and edited: the mail goes on as if it had not run."""
         self._conversation.outcomes.roll_back(self._outcomes_before)
         if self._edits_before is not None:
-            self._conversation.editor.roll_back(self._edits_before)
+            self._conversation.parsed.roll_back(self._edits_before)
 
     def _decide(self, outcome: Outcome, recipients: Iterable[str] | None) -> int:
         self._conversation.require_synchronous(f"the decision {outcome.action}")

@@ -370,3 +370,72 @@ def test_the_readme_shows_true_output(tmp_path: Path, monkeypatch: pytest.Monkey
 def _without_chance(output: str) -> str:
     """Leave out what differs from run to run: ids, marks made of them, and times."""
     return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}|\d+ ms", "#", output).strip()
+
+
+FRAMEWORK_APP = Path(__file__).parents[1] / "local" / "steps" / "framework_app"
+
+
+def test_the_steps_of_an_apps_rule_run_without_a_deployment(message: Path) -> None:
+    first, second = trials(FRAMEWORK_APP, "--rule", "Inbound", *["--message", message] * 2, status=1)
+    assert [(each["step"], each["result"]) for each in first["steps"]] == [
+        ("Banner", "DONE"),
+        ("Charge", "DONE"),
+        ("Late", "FAILED"),
+    ]
+    assert first["invocation"]["error"] == {"type": "StepError", "message": "the first attempt fails"}
+    assert [each["result"] for each in second["steps"]] == ["DONE"] * 4
+    assert second["steps"][1]["notes"] == ["charged as number 2"]
+    assert "+From outside." in second["content"]["diff"]
+
+
+RULE = {
+    "name": "Inbound",
+    "direction": "inbound",
+    "action": "RUN_LAMBDA",
+    "senders": ["*"],
+    "destinations": ["*"],
+    "function": {"Fn::GetAtt": ["Function", "Arn"]},
+    "synchronous": True,
+    "fallback": "DEFAULT",
+    "ruleTimeoutMinutes": 0,
+}
+
+
+def synthesized_app(folder: Path) -> Path:
+    organization = {
+        "organizationId": "m-0123456789abcdef0123456789abcdef",
+        "organizationArn": "arn",
+        "domains": [],
+        "rules": [RULE],
+    }
+    template = {"Metadata": {"WorkMailEmailFlow": {"version": 1, "organizations": [organization]}}}
+    stack = {
+        "type": "aws:cloudformation:stack",
+        "environment": "aws://unknown-account/unknown-region",
+        "properties": {"templateFile": "t.json"},
+    }
+    write(folder / "manifest.json", json.dumps({"artifacts": {"Mail": stack}}))
+    write(folder / "t.json", json.dumps(template))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--rule", "Other"], "--rule: found 'Other'; the app has Inbound"),
+        (["--rule", "Inbound"], "--rule: the stack Mail does not make the function of Inbound"),
+        (["--rule", "Inbound", "--handler", "app.handler"], "--handler: found beside --rule; the rule says it"),
+        ([], "--handler: found none; name it, or a rule of an app with --rule"),
+    ],
+)
+def test_a_rule_that_cannot_be_tried_is_refused(
+    message: Path, tmp_path: Path, arguments: list[str], problem: str
+) -> None:
+    result = run(synthesized_app(tmp_path / "app"), *arguments, "--message", message)
+    assert (result.exit_code, problem in result.stderr) == (2, True), result.stderr
+
+
+def test_an_app_that_cannot_be_synthesized_ends_with_its_output(message: Path, tmp_path: Path) -> None:
+    write(tmp_path / "app" / "cdk.json", json.dumps({"app": "echo no such stack >&2; exit 1"}))
+    result = run(tmp_path / "app", "--rule", "Inbound", "--message", message)
+    assert (result.exit_code, "its synth failed:\nno such stack" in result.stderr) == (2, True), result.stderr

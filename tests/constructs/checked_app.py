@@ -15,6 +15,9 @@ from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
 from tests.constructs.stacks import HERE, ORGANIZATION_ID, new_function, new_rule
 from workmail_constructs import ContentAccess, FlowRuleOperatorPolicy, Run, WorkMailOrganization
+from workmail_constructs.steps.own_step import OwnStep
+
+OWN_STEP = Path(__file__).parents[1] / "local" / "steps" / "framework_app" / "charge"
 
 
 def build(outdir: str) -> App:
@@ -39,6 +42,7 @@ def build(outdir: str) -> App:
     operator = Stack(app, "Operator", env=HERE)
     organization = WorkMailOrganization.from_organization_id(operator, "Organization", ORGANIZATION_ID)
     FlowRuleOperatorPolicy(operator, "Operator", organization=organization)
+    new_rule(Stack(app, "OnceSteps", env=HERE), code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)])
     return app
 
 

@@ -33,6 +33,7 @@ TABLE: dict[str, set[str]] = {
     "lambda_src/workmail_flow": set(),
     # urllib3 is what botocore sends with, and its errors come through.
     "lambda_src/workmail_runtime": {"workmail_flow", "botocore", "urllib3", "aws_lambda_powertools"},
+    "lambda_src/workmail_rules": {"workmail_flow", "workmail_runtime"},
     "workmail_local": {
         "workmail_flow",
         *("aiohttp", "aiosmtpd", "awslambdaric", "boto3", "botocore", "moto", "pytest", "rich", "werkzeug"),
@@ -43,6 +44,7 @@ TABLE: dict[str, set[str]] = {
 LIGHT = {
     "import workmail_flow": HEAVY | {"typer"},
     "import workmail_runtime": HEAVY | {"typer"},
+    "import workmail_rules.run_steps": HEAVY | {"typer"},
     "import workmail_constructs": HEAVY | {"typer"},
     "from workmail_constructs.testing import EVENT_EDITIONS, inbound_event, outbound_event": HEAVY
     | {"typer", "pytest", "syrupy", "constructs"},
@@ -81,6 +83,7 @@ def _import_graph() -> dict[str, set[str]]:
         for package in (
             "workmail_custom_resources",
             "workmail_flow",
+            "workmail_rules",
             "workmail_runtime",
             "workmail_constructs",
             "workmail_local",

@@ -24,6 +24,7 @@ LAYERS = (
     ("workmail_local.functions",),
     ("workmail_local.iam",),
     ("workmail_local",),
+    ("workmail_rules",),
     ("workmail_runtime.edit", "workmail_runtime"),
     ("workmail_custom_resources",),
     ("workmail_flow",),

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.examples.readme_app import run_pytest, write_readme_app
-from workmail_flow.packed_code import RUNTIME_PACKAGES, find_uv
+from workmail_flow.packed_code import find_uv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-LAMBDA_PACKAGES = ("workmail_custom_resources", *RUNTIME_PACKAGES)
+LAMBDA_PACKAGES = ("workmail_custom_resources", "workmail_flow", "workmail_rules", "workmail_runtime")
 PACKAGES = ("workmail_constructs", "workmail_local", *LAMBDA_PACKAGES)
 UV = find_uv() or "uv"
 

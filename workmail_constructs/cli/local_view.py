@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from workmail_constructs.cli.terminal import printable
+from workmail_flow.step_log import read_step_log, step_lines
 from workmail_local.server.client import ApiFailedError
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ def print_outcome(message: dict[str, Any], changes: list[str]) -> None:
         for attempt in flow["attempts"]:
             if attempt["outcome"] != "replied":
                 print_rich(_text(f"attempt {attempt['number']}: {_attempt_line(attempt)}"))
+            for line in step_lines(attempt["steps"]):
+                print_rich(_text(f"attempt {attempt['number']}: {line}"))
             for finding in attempt["findings"]:
                 print_rich(_text(f"attempt {attempt['number']}: found: {finding}"))
     for change in changes:
@@ -157,7 +160,10 @@ def print_detail(message: dict[str, Any], changes: list[str]) -> None:
                 print_rich(_text(f"  found: {finding}"))
             if attempt["reply"] is not None:
                 print_rich(_text("  reply: " + json.dumps(attempt["reply"], ensure_ascii=False)[:4000]))
-            for line in attempt["log"].splitlines():
+            steps, log = read_step_log(attempt["log"])
+            for line in step_lines(steps):
+                print_rich(_text(f"  {line}"))
+            for line in log.splitlines():
                 print_rich(_text(f"  | {line}"))
         if flow["failureRecord"]:
             kept = flow["failureRecord"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from workmail_constructs.cli.terminal import echo, echo_json
+from workmail_flow.step_log import read_step_log, step_lines
 
 if TYPE_CHECKING:
     from workmail_local.mail.envelope import Envelope
@@ -41,18 +43,27 @@ def register(app: typer.Typer) -> None:
 
 
 def try_handler(
-    folder: Annotated[Path, typer.Argument(help="Folder that holds the handler.", metavar="FOLDER")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder that holds the handler; with --rule, a CDK app or a synthesized one.", metavar="FOLDER"
+        ),
+    ],
     *,
-    handler: Annotated[str, typer.Option(help="Module and function, for example app.handler.")],
     message: Annotated[list[Path], typer.Option(help="A message file (RFC 5322); may be repeated.", metavar="FILE")],
+    handler: Annotated[str | None, typer.Option(help="Module and function, for example app.handler.")] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="Instead of a handler: a rule of the app, with its steps.", metavar="NAME")
+    ] = None,
     include: Annotated[
         list[Path] | None,
         typer.Option(help="A folder or module to import from beside FOLDER; may be repeated.", metavar="PATH"),
     ] = None,
-    direction: Annotated[str, typer.Option(help="inbound or outbound.")] = "inbound",
+    direction: Annotated[str | None, typer.Option(help="inbound (the default) or outbound.")] = None,
     run: Annotated[
-        str, typer.Option(help="synchronous (the reply decides) or asynchronous (the reply is ignored, R10).")
-    ] = "synchronous",
+        str | None,
+        typer.Option(help="synchronous (the reply decides, the default) or asynchronous (the reply is ignored, R10)."),
+    ] = None,
     mail_from: Annotated[
         str | None,
         typer.Option(
@@ -72,24 +83,50 @@ def try_handler(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")] = False,
 ) -> None:
-    """Run a handler folder on messages and show what WorkMail would do.
+    """Run a handler folder, or the steps of an app's rule, on messages and show what WorkMail would do.
 
     Exit status 0: every invocation succeeded. 1: an invocation failed or its reply is not valid. 2: wrong arguments.
     """
     _require_local_extra()
     problems: list[str] = []
-    tried = _tried(problems, folder, handler, include or [], direction, run, env or [])
+    tried = None
+    if rule is None:
+        tried = _tried(
+            problems, folder, handler, include or [], direction or "inbound", run or "synchronous", env or []
+        )
+    else:
+        given = {"--handler": handler, "--include": include, "--direction": direction, "--run": run}
+        problems += (f"{name}: found beside --rule; the rule says it" for name, value in given.items() if value)
+    environment = dict(_variable(problems, entry) for entry in env or []) if rule is not None else {}
     messages = _messages(problems, message, mail_from, rcpt or [])
     problems += _out_problems(message, out)
-    if problems or tried is None:
+    _exit_with(problems)
+
+    import asyncio
+
+    with tempfile.TemporaryDirectory(prefix="workmail-flow-try-") as output:
+        tried = tried or _rule(folder, str(rule), environment, Path(output))
+        failed = asyncio.run(_run(tried, messages, out=out, as_json=as_json))
+    raise typer.Exit(1 if failed else 0)
+
+
+def _exit_with(problems: list[str]) -> None:
+    if problems:
         for problem in problems:
             echo(problem, err=True)
         raise typer.Exit(2)
 
-    import asyncio
 
-    failed = asyncio.run(_run(tried, messages, out=out, as_json=as_json))
-    raise typer.Exit(1 if failed else 0)
+def _rule(app: Path, name: str, environment: dict[str, str], output: Path) -> TriedHandler:
+    from workmail_local.trial.synthesized_rule import SynthesizedRuleError, find_rule, synthesized
+
+    try:
+        if not (app / "manifest.json").is_file():
+            _progress(f"synthesizing {app}")
+        return find_rule(synthesized(app, output), name, environment=environment)
+    except SynthesizedRuleError as error:
+        echo(str(error), err=True)
+        raise typer.Exit(2) from error
 
 
 async def _run(tried: TriedHandler, messages: list[_Message], *, out: Path | None, as_json: bool) -> bool:
@@ -133,13 +170,22 @@ def _require_local_extra() -> None:
 
 
 def _tried(
-    problems: list[str], folder: Path, handler: str, include: list[Path], direction: str, run: str, env: list[str]
+    problems: list[str],
+    folder: Path,
+    handler: str | None,
+    include: list[Path],
+    direction: str,
+    run: str,
+    env: list[str],
 ) -> TriedHandler | None:
     from workmail_flow.vocabulary import FlowDirection
     from workmail_local.trial.handler_name import handler_problem
     from workmail_local.trial.handler_trials import TriedHandler
 
-    if problem := handler_problem(folder, handler):
+    if handler is None:
+        problems.append("--handler: found none; name it, or a rule of an app with --rule")
+        handler = ""
+    elif problem := handler_problem(folder, handler):
         problems.append(problem)
     problems += (
         f"--include: found {path}, which does not exist; allowed is a folder or module"
@@ -245,8 +291,11 @@ def _report(trial: Trial, path: Path, written: Path | None) -> str:
         lines.append(f"    {invocation.error_type}: {invocation.error_message}")
         lines += [f"    {line}" for entry in invocation.stack_trace for line in entry.splitlines()]
     lines += [f"    note: {note}" for note in invocation.notes]
-    if invocation.log:
-        lines += ["  log", *(_LOG_INDENT + line for line in invocation.log.splitlines())]
+    steps, log = read_step_log(invocation.log)
+    if steps:
+        lines += ["  steps", *(f"    {line}" for line in step_lines(steps))]
+    if log:
+        lines += ["  log", *(_LOG_INDENT + line for line in log.splitlines())]
     if invocation.payload is not None:
         lines += ["  reply", *_json_lines(trial.reply)]
     if trial.decisions:

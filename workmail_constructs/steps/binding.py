@@ -30,6 +30,8 @@ class StepNeeds:
     environment: dict[str, str] = field(default_factory=dict)
     folders: list[Path] = field(default_factory=list)
     """Folders of code to pack beside the steps."""
+    requirements: list[str] = field(default_factory=list)
+    """Packages to pack with the code, as lines of a requirements file."""
     after: list[Callable[[Function], None]] = field(default_factory=list)
     """What is done once the function is made."""
 
@@ -56,9 +58,9 @@ class StepBinding:
 
     @property
     def scope(self) -> Construct:
-        """Where the step makes what it needs: a construct of its own, below the rule."""
-        found = self.rule.node.try_find_child(self.name)
-        return found if isinstance(found, Construct) else Construct(self.rule, self.name)
+        """Where the step makes what it needs: a construct of its own, below the rule's `Steps`."""
+        # Apart from the rule's own parts, whose ids a step's name may be.
+        return _child(_child(self.rule, "Steps"), self.name)
 
     def grant(self, statements: Sequence[PolicyStatement]) -> None:
         """Give the function's role rights."""
@@ -75,6 +77,15 @@ class StepBinding:
         """Pack a folder of Python code beside the steps, under its own name, with its requirements."""
         self.needs.folders.append(folder)
 
+    def require(self, requirement: str) -> None:
+        """Pack a package, such as `puremagic==1.30`, with the code of rules that use the step."""
+        self.needs.requirements.append(requirement)
+
     def after_function(self, do: Callable[[Function], None]) -> None:
         """Do something once the function is made, for example an alarm on one of its metrics."""
         self.needs.after.append(do)
+
+
+def _child(parent: Construct, id: str) -> Construct:  # noqa: A002 - CDK's word
+    found = parent.node.try_find_child(id)
+    return found if isinstance(found, Construct) else Construct(parent, id)

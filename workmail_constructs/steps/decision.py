@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from workmail_constructs.stack_record import is_known
+from workmail_flow.bounce_text import bounce_text_problem
 from workmail_flow.vocabulary import ReplyAction
 
 if TYPE_CHECKING:
@@ -29,14 +31,19 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Bounce(Decision):
-    """Refuse the message; the sender gets the text (R3). Final: later steps do not see the recipient."""
+    """Refuse the message; the sender gets the text (R3). Final: later steps do not see the recipient.
+
+    Raises:
+        ValueError: The text is empty, or longer than 1,000 characters.
+    """
 
     text: str
     action = ReplyAction.BOUNCE
 
     def __post_init__(self) -> None:
-        if not self.text.strip():
-            raise ValueError("Bounce: found an empty text; say why the message is refused")
+        # What a token stands for is only known to the deployment; the running step checks it.
+        if is_known(str(self.text)) and (problem := bounce_text_problem(self.text)):
+            raise ValueError(f"Bounce: {problem}")
 
     def configuration(self) -> Mapping[str, object]:
         """Return the arguments of the message's `decide`."""

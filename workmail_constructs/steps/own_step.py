@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Unpack
 
 from workmail_constructs.content_access import ContentAccess
+from workmail_constructs.steps.configuration import json_problems
 from workmail_constructs.steps.step import Step, StepOptions
 from workmail_constructs.words import one_of
 
@@ -45,16 +46,18 @@ class OwnStep(Step):
             configuration: The function's keyword arguments: JSON values, and text may be a token. No secrets: give the
                 ARN of a secret, and read it with `workmail_rules.secret.read_secret`.
             content_access: What the function does with message content.
-            decides: Whether it may bounce, drop or junk; not in an asynchronous rule (R10).
+            decides: Whether it may bounce, drop or junk. Say False for a step that only looks, which may then run in
+                an asynchronous rule (R10).
             once: Whether it uses `message.once`.
             **options: What all steps have; see `Step`.
 
         Raises:
-            ValueError: There is no such folder or module, or a name that Python cannot import.
+            ValueError: There is no such folder or module, a name that Python cannot import, or a value that is not
+                JSON.
         """
-        options.setdefault("name", Path(folder).name)
-        super().__init__(**options)
         self._folder = Path(folder).resolve()
+        if options.get("name") is None:
+            options["name"] = self._folder.name
         named = _FUNCTION.fullmatch(function)
         if not self._folder.is_dir():
             raise ValueError(
@@ -69,6 +72,9 @@ class OwnStep(Step):
         module = self._folder / f"{named['module'].replace('.', '/')}.py"
         if not module.is_file():
             raise ValueError(f"function: found {function!r}, but there is no {module}")
+        if problems := list(json_problems(configuration or {}, "configuration")):
+            raise ValueError("\n".join(problems))
+        super().__init__(**options)
         self.function = f"{self._folder.name}.{named['module']}:{named['function']}"
         self._configuration = dict(configuration or {})
         self._content_access = one_of(ContentAccess, content_access, argument="content_access")

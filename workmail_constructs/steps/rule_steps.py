@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from workmail_constructs.assets import generated_folder
 from workmail_constructs.content_access import ContentAccess
@@ -12,13 +13,15 @@ from workmail_constructs.problems import add_warning
 from workmail_constructs.rule_code import RuleCode
 from workmail_constructs.stack_record import is_known
 from workmail_constructs.steps.binding import StepBinding, StepNeeds
-from workmail_constructs.steps.step import OnFailure, Senders, Step
+from workmail_constructs.steps.configuration import TokenVariables
+from workmail_constructs.steps.step import OnFailure, Recipients, Senders, Step
 from workmail_flow.address import domain_key
+from workmail_flow.handler_requirements import REQUIREMENTS
 from workmail_flow.patterns import Pattern, PatternKind
 from workmail_flow.vocabulary import FlowDirection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from constructs import Construct
 
@@ -56,8 +59,11 @@ def step_problems(
     steps: Sequence[object], *, run: Run, direction: FlowDirection, organization: WorkMailOrganization
 ) -> Iterator[str]:
     """Yield why a rule cannot have these steps."""
+    if isinstance(steps, Step | str) or not isinstance(steps, Sequence):
+        yield f"steps: found a {type(steps).__name__} alone; give a list of steps"
+        return
     if strangers := [type(step).__name__ for step in steps if not isinstance(step, Step)]:
-        yield f"steps: found {', '.join(strangers)}; give instances of Step"
+        yield f"steps: found {', '.join(strangers)}; give instances of Step, such as Banner(…)"
         return
     own = steps_of([step for step in steps if isinstance(step, Step)], direction)
     if not own:
@@ -74,16 +80,20 @@ def step_problems(
             )
         if direction is FlowDirection.OUTBOUND and step.inbound_only:
             yield f"steps: found {step.name} with an action that outbound mail does not have (R2); give it another one"
-        if isinstance(step.senders, Senders) and step.senders is not Senders.ALL and not organization.domains:
-            yield (
-                f"steps: found {step.name} for {step.senders.lower()} senders, and an organization without domains; "
-                "give WorkMailOrganization its domains"
-            )
+        for whom, words in (("senders", step.senders), ("recipients", step.recipients)):
+            if words in ("INTERNAL", "EXTERNAL") and not organization.domains:
+                yield (
+                    f"steps: found {step.name} for {words} {whom}, and an organization without domains; give "
+                    "WorkMailOrganization its domains"
+                )
 
 
 def warn_of_fallback(rule: Construct, steps: Iterable[Step], fallback: FallbackAction | None) -> None:
-    """Warn of a fallback action that delivers mail which a guarding step did not see to."""
-    guards = [step.name for step in steps if step.guards]
+    """Warn of a fallback action that delivers mail which a guarding step did not see to.
+
+    A step that may fail is not meant: its user has said that mail goes on without it.
+    """
+    guards = [step.name for step in steps if step.guards and step.on_failure is OnFailure.FAIL]
     if guards and fallback is not None and fallback.value in _DELIVERING:
         add_warning(
             rule,
@@ -125,15 +135,16 @@ def bind_steps(
         "direction": direction.value,
         "steps": entries,
     }
-    without_tokens = _Environment(needs.environment).replace(configuration)
+    without_tokens = TokenVariables(record.stack, needs.environment).replace(configuration)
     files = {
         f"{_MODULE}.py": _module(own),
         CONFIGURATION_FILE: json.dumps(without_tokens, ensure_ascii=False, indent=1, sort_keys=True) + "\n",
     }
     folders = tuple(dict.fromkeys(needs.folders))
-    requirements = [file for folder in folders if (file := folder / "requirements.txt").is_file()]
+    requirements = [f"-r {file}" for folder in folders if (file := folder / REQUIREMENTS).is_file()]
+    requirements += dict.fromkeys(needs.requirements)
     if requirements:
-        files["requirements.txt"] = "".join(f"-r {file}\n" for file in requirements)
+        files[REQUIREMENTS] = "".join(f"{line}\n" for line in requirements)
     return BoundSteps(RuleCode(generated_folder(files), f"{_MODULE}.handler", include=folders), needs)
 
 
@@ -152,20 +163,21 @@ def packed_patterns(patterns: Iterable[Pattern]) -> dict[str, object]:
 
 
 def _condition(step: Step, organization: WorkMailOrganization) -> dict[str, object]:
+    """Return the arguments of the running step's `Condition`."""
     condition: dict[str, object] = {}
-    match step.senders:
-        case Senders.ALL:
-            pass
-        case Senders():
-            condition["is_internal"] = step.senders is Senders.INTERNAL
-            # A token may be written in another spelling than addresses are compared in; domains usually are no tokens.
-            condition["internal"] = {
-                "domains": [domain_key(each) if is_known(each) else each for each in organization.domains]
-            }
-        case patterns:
-            condition["senders"] = packed_patterns(patterns)
-    if not any(pattern.kind is PatternKind.ANY for pattern in step.recipients):
-        condition["recipients"] = packed_patterns(step.recipients)
+    if isinstance(step.senders, tuple):
+        condition["senders"] = packed_patterns(step.senders)
+    elif step.senders is not Senders.ALL:
+        condition["is_internal"] = step.senders is Senders.INTERNAL
+    if isinstance(step.recipients, tuple):
+        if not any(pattern.kind is PatternKind.ANY for pattern in step.recipients):
+            condition["recipients"] = packed_patterns(step.recipients)
+    elif step.recipients is not Recipients.ALL:
+        condition["to_internal"] = step.recipients is Recipients.INTERNAL
+    if condition.keys() & {"is_internal", "to_internal"}:
+        # A token may be written in another spelling than addresses are compared in; domains usually are no tokens.
+        domains = [domain_key(each) if is_known(each) else each for each in organization.domains]
+        condition["internal"] = {"domains": domains}
     return condition
 
 
@@ -182,25 +194,3 @@ def _module(steps: Sequence[Step]) -> str:
         f"{''.join(imports)}\n"
         f"handler = new_handler(__file__, [{functions}])\n"
     )
-
-
-class _Environment:
-    """Moves the tokens of a configuration into environment variables, which the deployment sets."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._environment = environment
-        self._names: dict[str, str] = {}
-
-    def replace(self, value: Any) -> Any:
-        """Return a configuration with references in place of tokens."""
-        match value:
-            case str() if not is_known(value):
-                name = self._names.setdefault(value, f"WORKMAIL_STEP_VALUE_{len(self._names)}")
-                self._environment[name] = value
-                return {"$environment": name}
-            case dict():
-                return {key: self.replace(each) for key, each in value.items()}
-            case list() | tuple():
-                return [self.replace(each) for each in value]
-            case _:
-                return value

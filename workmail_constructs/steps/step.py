@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias, TypedDict
 
 from workmail_constructs.content_access import ContentAccess
 from workmail_constructs.words import one_of
@@ -29,6 +30,14 @@ class Senders(StrEnum):
     """Everybody else."""
 
 
+class Recipients(StrEnum):
+    """Which recipients a step is for, by the domains that `WorkMailOrganization` was given."""
+
+    ALL = "ALL"
+    INTERNAL = "INTERNAL"
+    EXTERNAL = "EXTERNAL"
+
+
 class OnFailure(StrEnum):
     """What happens when a step cannot do its work."""
 
@@ -39,16 +48,17 @@ class OnFailure(StrEnum):
 
 
 AnyOnFailure: TypeAlias = OnFailure | Literal["FAIL", "GO_ON"]
-
-
 AnySenders: TypeAlias = Senders | Literal["ALL", "INTERNAL", "EXTERNAL"] | Sequence[str]
+AnyRecipients: TypeAlias = Recipients | Literal["ALL", "INTERNAL", "EXTERNAL"] | Sequence[str]
+
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
 class StepOptions(TypedDict, total=False):
     """The arguments that all steps have; see `Step`."""
 
     senders: AnySenders
-    recipients: Sequence[str]
+    recipients: AnyRecipients
     direction: AnyDirection | None
     on_failure: AnyOnFailure | None
     name: str | None
@@ -71,7 +81,7 @@ class Step(ABC):
         self,
         *,
         senders: AnySenders = Senders.ALL,
-        recipients: Sequence[str] = ("*",),
+        recipients: AnyRecipients = Recipients.ALL,
         direction: AnyDirection | None = None,
         on_failure: AnyOnFailure | None = None,
         name: str | None = None,
@@ -80,10 +90,12 @@ class Step(ABC):
 
         Args:
             senders: All senders, those inside or outside of the organization, or patterns (F4).
-            recipients: Patterns (F4) of the recipients that the step is for.
+            recipients: All recipients, those inside or outside of the organization, or patterns (F4). An edit
+                goes to the others as well: a message has one content.
             direction: Only for rules of this direction; in others the step is left out. By default for both.
             on_failure: What happens when the step cannot do its work; each step has its default.
-            name: For logs and metrics, unique in a rule; by default the class's name.
+            name: For logs, metrics and construct paths, unique in a rule: up to 64 letters, digits, `-` and `_`. By
+                default the class's name. Renaming a step makes its resources anew.
 
         Raises:
             ValueError: A pattern is none, or a word is none of those there are.
@@ -93,11 +105,19 @@ class Step(ABC):
             self.senders = one_of(Senders, senders, argument="senders")
         else:
             self.senders = tuple(patterns(senders, argument="senders"))
-        self.recipients = tuple(patterns(recipients, argument="recipients"))
+        self.recipients: Recipients | tuple[Pattern, ...]
+        if isinstance(recipients, str):
+            self.recipients = one_of(Recipients, recipients, argument="recipients")
+        else:
+            self.recipients = tuple(patterns(recipients, argument="recipients"))
         self.direction = None if direction is None else one_of(FlowDirection, direction, argument="direction")
         given = self.default_on_failure if on_failure is None else on_failure
         self.on_failure = one_of(OnFailure, given, argument="on_failure")
-        self.name = name or type(self).__name__
+        self.name = type(self).__name__ if name is None else name
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name: found {self.name!r}; a name begins with a letter and has up to 64 letters, digits, - and _"
+            )
 
     @property
     def content_access(self) -> ContentAccess:
@@ -126,11 +146,13 @@ def patterns(texts: Sequence[str], *, argument: str) -> Iterator[Pattern]:
     """Read patterns (F4).
 
     Raises:
-        ValueError: One of them is none.
+        ValueError: One of them is none, or there are none.
         TypeError: One string where a list is needed.
     """
     if isinstance(texts, str):
         raise TypeError(f"{argument}: found the string {texts!r}; give a list of patterns: [{texts!r}]")
+    if not texts:
+        raise ValueError(f"{argument}: found an empty list, which is for nobody; leave {argument} out, or the step")
     for index, text in enumerate(texts):
         try:
             yield Pattern.parse(text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from workmail_flow.step_log import read_step_log
 from workmail_local.records import Delivery, RunState
 
 if TYPE_CHECKING:
@@ -143,5 +144,6 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "requestId": attempt.request_id,
         "fault": attempt.fault,
         "findings": list(attempt.findings),
+        "steps": read_step_log(attempt.log)[0],
         "log": attempt.log,
     }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import shutil
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
@@ -14,8 +18,9 @@ from workmail_flow.judge_payload import decode_payload, judge_payload
 from workmail_flow.judge_reply import Decision, Finding
 from workmail_flow.limits import SYNCHRONOUS_LIMIT_SECONDS
 from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
+from workmail_flow.step_log import read_step_log
 from workmail_flow.vocabulary import RuleAction
-from workmail_local.access_keys import AccessKeys
+from workmail_local.access_keys import SECRET_ACCESS_KEY, AccessKeys
 from workmail_local.aws.server import DEFAULT_ACCOUNT
 from workmail_local.functions import FunctionHost, FunctionSpec, InvocationOutcome
 from workmail_local.functions.handler_layer import handler_layer
@@ -27,8 +32,7 @@ from workmail_local.records import MessageInTransit
 from workmail_local.trial.lazy_aws import LazyAws
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping
 
     from workmail_flow.vocabulary import FlowDirection
     from workmail_local.functions import Invocation
@@ -53,6 +57,8 @@ class TriedHandler:
         direction: The rule's direction.
         synchronous: Whether the mail waits for the reply and the reply decides (R10, T4).
         environment: The function's variables.
+        packed: Whether the folder is packed for Lambda, with the runtime and its packages.
+        tables: DynamoDB tables to make first, as `CreateTable` takes them.
     """
 
     folder: Path
@@ -61,6 +67,8 @@ class TriedHandler:
     include: tuple[Path, ...] = ()
     synchronous: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
+    packed: bool = False
+    tables: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +143,7 @@ class Trial:
                 "bytesAfter": len(self.after),
                 "diff": diff_messages(self.before, self.after),
             },
+            "steps": read_step_log(invocation.log)[0],
             "log": invocation.log,
         }
 
@@ -168,12 +177,22 @@ class HandlerTrials:
             if (tried.folder / name).is_file():
                 self._progress(f"looking at {name}; new requirements are resolved once")
                 break
-        layer = handler_layer(tried.folder, include=tried.include, runtime=runtime, work=self._work)
+        layers: tuple[Path, ...] = ()
+        code = tried.folder.absolute()
+        if tried.packed and any(tried.folder.rglob("*.so")):
+            # As a zip, of which what was resolved for another platform is resolved again for this machine.
+            made = self._stack.enter_context(TemporaryDirectory(prefix="workmail-flow-try-"))
+            code = Path(shutil.make_archive(f"{made}/code", "zip", tried.folder))
+        elif not tried.packed:
+            layers = (handler_layer(tried.folder, include=tried.include, runtime=runtime, work=self._work),)
         keys = AccessKeys.random()
         starting = "the handler calls AWS: starting it on loopback"
         aws = self._aws = await self._stack.enter_async_context(
             LazyAws(region=REGION, keys=keys, on_start=lambda: self._progress(starting))
         )
+        if tried.tables:
+            await aws.ready()
+            await asyncio.to_thread(_make_tables, tried.tables.values(), aws.url, keys)
         objects = S3Objects(aws.url, region=REGION, keys=keys)
         self._stack.push_async_callback(objects.close)
         content = MessageFlowService(
@@ -191,8 +210,8 @@ class HandlerTrials:
             arn=f"arn:aws:lambda:{REGION}:{DEFAULT_ACCOUNT}:function:{name}",
             runtime=runtime,
             handler=tried.handler,
-            code=tried.folder.absolute(),
-            layers=(layer,),
+            code=code,
+            layers=layers,
             environment={MESSAGE_BUCKET_VARIABLE: UPDATES_BUCKET, **tried.environment},
             memory_mb=DEFAULT_MEMORY_MB,
             timeout_s=SYNCHRONOUS_LIMIT_SECONDS if tried.synchronous else _ASYNCHRONOUS_TIMEOUT_S,
@@ -294,6 +313,21 @@ class _MessageInHand:
 
     async def update(self, message_id: str, content: bytes) -> None:
         self.updated = content
+
+
+def _make_tables(tables: Iterable[dict[str, Any]], url: str, keys: AccessKeys) -> None:
+    import boto3  # most handlers need no table
+
+    client = boto3.client(
+        "dynamodb",
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id=keys.developer,
+        aws_secret_access_key=SECRET_ACCESS_KEY,
+    )
+    for table in tables:
+        client.create_table(**table)
+    client.close()
 
 
 def _finding_json(finding: Finding) -> dict[str, str]:

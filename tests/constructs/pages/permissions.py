@@ -12,11 +12,13 @@ from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Tracing
 from aws_cdk.aws_s3 import Bucket
 
+from tests.constructs.checked_app import OWN_STEP
 from tests.constructs.pages import WRITE, table
 from tests.constructs.stacks import ORGANIZATION_ID, new_function, new_rule, new_stack
 from workmail_constructs import ContentAccess, EmailFlowRules, FlowRuleOperatorPolicy, Run, WorkMailOrganization
 from workmail_constructs.flow_rule_operator_policy import FLOW_RULE_OPERATOR_ACTIONS
 from workmail_constructs.rule_function import LOG_KEY_ACTIONS, NETWORK_ACTIONS
+from workmail_constructs.steps.own_step import OwnStep
 from workmail_constructs.testing.template_policies import TemplatePolicies
 
 if TYPE_CHECKING:
@@ -87,6 +89,9 @@ REASONS: dict[tuple[str, ...], str] = {
     ("managed policy", "Allow", *sorted(FLOW_RULE_OPERATOR_ACTIONS)): (
         "What the console does on its pages of email flow rules, for this organization. No public API has these "
         "actions (L7), but IAM checks them."
+    ),
+    ("role's policy", "Allow", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:UpdateItem"): (
+        "Steps write down what they did once for an invocation (E7), in the rule's own table."
     ),
 }
 """Why each kind of statement is made: by policy, effect, actions, and for a denial by its condition keys."""
@@ -191,6 +196,11 @@ CASES = (
     Case("EmailFlowRules", "Rules that run no function", _plain_rule),
     Case("WorkMailOrganization", "`from_alias`", _alias),
     Case("WorkMailOrganization", "`from_organization_id`, `from_organization_arn`", _organization),
+    Case(
+        "Steps",
+        "`OwnStep` with `once`; other steps that do something once share the table",
+        _rule(code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)]),
+    ),
 )
 
 

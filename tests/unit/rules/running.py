@@ -34,9 +34,11 @@ class Context:
         return int(self._left_s * 1000)
 
 
-def inbound(*recipients: str, left_s: float = 14.0, **changes: Any) -> InboundEvent:
+def inbound(
+    *recipients: str, mail_from: str = "carol@example.net", left_s: float = 14.0, **changes: Any
+) -> InboundEvent:
     """Return an inbound event for these recipients."""
-    envelope = {"mailFrom": {"address": "carol@example.net"}, "recipients": [{"address": each} for each in recipients]}
+    envelope = {"mailFrom": {"address": mail_from}, "recipients": [{"address": each} for each in recipients]}
     return InboundEvent.parse(load_event("inbound", envelope=envelope, **changes), Context(left_s))
 
 

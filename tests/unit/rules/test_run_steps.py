@@ -166,7 +166,7 @@ def test_a_step_that_must_not_fail_fails_the_invocation_before_the_put(puts: lis
 def test_a_refused_put_is_a_failure_of_each_step_that_edited(
     refusal: list[Exception], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    looks = step(lambda message: message.editor.subject, name="looks", must=True)
+    looks = step(lambda message: message.parsed.subject, name="looks", must=True)
     found = actions(conversation_of(inbound("a@example.com")), looks, step(banner), step(prefix))
     counted = {line["Step"]: line["Failed"] for line in printed(capsys) if "Failed" in line}
     assert (found, counted) == ({EVERYBODY: "DEFAULT"}, {"banner": 1, "prefix": 1})
@@ -243,7 +243,7 @@ def test_an_asynchronous_rule_looks_and_neither_decides_nor_edits(
     event = AsynchronousEvent.parse(inbound("a@example.com").raw)
     seen: list[str | None] = []
     conversation = Conversation(event, content=MessageContent(event, RAW))
-    looks = step(lambda message: seen.append(message.editor.subject), name="looks", edits=False)
+    looks = step(lambda message: seen.append(message.parsed.subject), name="looks", edits=False)
     run_steps(conversation, [looks, step(banner, edits=False), step(bounce)])
     lines = printed(capsys)
     assert (seen, puts) == (["Agenda"], [])
