@@ -8,14 +8,20 @@ import sys
 from pathlib import Path
 
 from aws_cdk import App, Stack, Validations
+from aws_cdk.aws_cloudwatch_actions import SnsAction
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Alias
+from aws_cdk.aws_sns import Topic
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
 from tests.constructs.stacks import HERE, ORGANIZATION_ID, new_function, new_rule
 from workmail_constructs import ContentAccess, FlowRuleOperatorPolicy, Run, WorkMailOrganization
+from workmail_constructs.steps.decision import Bounce
+from workmail_constructs.steps.find_sensitive import FindSensitive
+from workmail_constructs.steps.limit_rate import LimitRate
 from workmail_constructs.steps.own_step import OwnStep
+from workmail_constructs.steps.restrict_mailboxes import RestrictMailboxes
 
 OWN_STEP = Path(__file__).parents[1] / "local" / "steps" / "framework_app" / "charge"
 
@@ -43,6 +49,15 @@ def build(outdir: str) -> App:
     organization = WorkMailOrganization.from_organization_id(operator, "Organization", ORGANIZATION_ID)
     FlowRuleOperatorPolicy(operator, "Operator", organization=organization)
     new_rule(Stack(app, "OnceSteps", env=HERE), code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)])
+    limits = Stack(app, "InboundLimits", env=HERE)
+    topic = Topic(limits, "UsersTopic", enforce_ssl=True, master_key=Key(limits, "Key", enable_key_rotation=True))
+    limit = LimitRate(
+        addresses=["all@example.com"], per_minute=20, then=Bounce("Too many."), alarm_actions=[SnsAction(topic)]
+    )
+    restrict = RestrictMailboxes("interns@example.com")
+    new_rule(limits, code=None, steps=[limit, restrict])
+    find = FindSensitive(then=Bounce("No."))
+    new_rule(Stack(app, "OutboundLimits", env=HERE), direction="OUTBOUND", code=None, steps=[restrict, find])
     return app
 
 

@@ -18,7 +18,11 @@ from tests.constructs.stacks import ORGANIZATION_ID, new_function, new_rule, new
 from workmail_constructs import ContentAccess, EmailFlowRules, FlowRuleOperatorPolicy, Run, WorkMailOrganization
 from workmail_constructs.flow_rule_operator_policy import FLOW_RULE_OPERATOR_ACTIONS
 from workmail_constructs.rule_function import LOG_KEY_ACTIONS, NETWORK_ACTIONS
+from workmail_constructs.steps.decision import Bounce
+from workmail_constructs.steps.find_sensitive import FindSensitive
+from workmail_constructs.steps.limit_rate import LimitRate
 from workmail_constructs.steps.own_step import OwnStep
+from workmail_constructs.steps.restrict_mailboxes import RestrictMailboxes
 from workmail_constructs.testing.template_policies import TemplatePolicies
 
 if TYPE_CHECKING:
@@ -93,6 +97,23 @@ REASONS: dict[tuple[str, ...], str] = {
     ("role's policy", "Allow", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:UpdateItem"): (
         "Steps write down what they did once for an invocation (E7), in the rule's own table."
     ),
+    ("role's policy", "Allow", "dynamodb:UpdateItem"): (
+        "`LimitRate` counts messages in its own table. The answer of the update shows the counts, so nothing is read."
+    ),
+    ("role's policy", "Allow", "workmail:DescribeEntity", "workmail:ListAliases", "workmail:ListGroupMembers"): (
+        "`RestrictMailboxes` reads who is in the group, in this organization only (D1, D2)."
+    ),
+    (
+        "role's policy",
+        "Allow",
+        "workmail:DescribeEntity",
+        "workmail:ListAliases",
+        "workmail:ListGroupMembers",
+        "workmail:ListMailDomains",
+    ): (
+        "`RestrictMailboxes` reads who is in the group, and the mail domains, which nobody named, in this organization "
+        "only (D1, D2)."
+    ),
 }
 """Why each kind of statement is made: by policy, effect, actions, and for a denial by its condition keys."""
 
@@ -140,6 +161,7 @@ def _operator(stack: Stack, brought: dict[str, Any]) -> None:
 
 
 UPDATE = ContentAccess.UPDATE
+LIMIT_RATE = LimitRate(addresses=["all@example.com"], per_minute=20, then=Bounce("Too many messages."))
 CASES = (
     Case("RunLambdaRule", "Synchronous, `ContentAccess.NONE`", _rule()),
     Case("RunLambdaRule", "Synchronous, `ContentAccess.READ`", _rule(content_access=ContentAccess.READ)),
@@ -200,6 +222,23 @@ CASES = (
         "Steps",
         "`OwnStep` with `once`; other steps that do something once share the table",
         _rule(code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)]),
+    ),
+    Case("Steps", "`LimitRate`", _rule(code=None, steps=[LIMIT_RATE])),
+    Case("Steps", "`RestrictMailboxes`", _rule(code=None, steps=[RestrictMailboxes("interns@example.com")])),
+    Case(
+        "Steps",
+        "`RestrictMailboxes`, with `domains` of the organization",
+        _rule(code=None, steps=[RestrictMailboxes("interns@example.com")]),
+        lambda stack: {
+            "organization": WorkMailOrganization.from_organization_id(
+                stack, "Organization", ORGANIZATION_ID, domains=["example.com"]
+            )
+        },
+    ),
+    Case(
+        "Steps",
+        "`FindSensitive` that refuses; with a `tag` it has the rights of `ContentAccess.UPDATE`",
+        _rule(code=None, direction="OUTBOUND", steps=[FindSensitive(then=Bounce("No."))]),
     ),
 )
 
