@@ -21,8 +21,8 @@ PACKS = {"AwsSolutions": "AWS Solutions", "NIST.800.53.R5": "NIST 800-53 R5"}
 _SHORT_LIVED = "The bucket is empty after a day; only the function puts into it, and only WorkMail reads it (C5)."
 
 _NOTES_OF_A_DAY = (
-    "The table of steps notes for a day what was done for an invocation, so that a retry does not do it again (E7), and "
-    "that of `LimitRate` what came in the last minutes. A restored note would be of mail that is delivered."
+    "The table of steps notes for a day what was done for an invocation, so that a retry does not do it again (E7); "
+    "that of `LimitRate` notes what came in the last minutes. A restored note would be of mail that is delivered."
 )
 REASONS = {
     "AwsSolutions-IAM5[Resource::arn:aws:workmailmessageflow:REGION:ACCOUNT:message/ORGANIZATION_ID/incoming/*]": (
