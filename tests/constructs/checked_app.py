@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_cdk import App, RemovalPolicy, Stack, Validations
+from aws_cdk.aws_cloudwatch_actions import SnsAction
 from aws_cdk.aws_ec2 import Vpc
 from aws_cdk.aws_events import EventBus
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Alias, Tracing
 from aws_cdk.aws_secretsmanager import Secret
+from aws_cdk.aws_sns import Topic
 from aws_cdk.aws_stepfunctions import StateMachine, StateMachineType
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
@@ -23,10 +25,14 @@ from workmail_constructs import ContentAccess, FlowRuleOperatorPolicy, Run, Work
 from workmail_constructs.steps.ask_state_machine import AskStateMachine
 from workmail_constructs.steps.banner import Banner
 from workmail_constructs.steps.chat import Slack
+from workmail_constructs.steps.decision import Bounce
+from workmail_constructs.steps.find_sensitive import FindSensitive
 from workmail_constructs.steps.footer import Footer
+from workmail_constructs.steps.limit_rate import LimitRate
 from workmail_constructs.steps.notify_chat import NotifyChat
 from workmail_constructs.steps.own_step import OwnStep
 from workmail_constructs.steps.publish_event import PublishEvent
+from workmail_constructs.steps.restrict_mailboxes import RestrictMailboxes
 from workmail_constructs.steps.subject_prefix import SubjectPrefix
 from workmail_constructs.steps.translate import Translate
 
@@ -94,6 +100,15 @@ def build(outdir: str) -> App:
         machine = StateMachine.from_state_machine_arn(notify, name, f"arn:aws:states:{PLACE}:stateMachine:{name}")
         steps.append(AskStateMachine(machine, type=StateMachineType[name.upper()], name=name))
     new_rule(notify, code=None, steps=steps)
+    limits = Stack(app, "InboundLimits", env=HERE)
+    topic = Topic(limits, "UsersTopic", enforce_ssl=True, master_key=Key(limits, "Key", enable_key_rotation=True))
+    limit = LimitRate(
+        addresses=["all@example.com"], per_minute=20, then=Bounce("Too many."), alarm_actions=[SnsAction(topic)]
+    )
+    restrict = RestrictMailboxes("interns@example.com")
+    new_rule(limits, code=None, steps=[limit, restrict])
+    find = FindSensitive(then=Bounce("No."))
+    new_rule(Stack(app, "OutboundLimits", env=HERE), direction="OUTBOUND", code=None, steps=[restrict, find])
     return app
 
 

@@ -21,8 +21,8 @@ PACKS = {"AwsSolutions": "AWS Solutions", "NIST.800.53.R5": "NIST 800-53 R5"}
 _SHORT_LIVED = "The bucket is empty after a day; only the function puts into it, and only WorkMail reads it (C5)."
 
 _NOTES_OF_A_DAY = (
-    "The table of steps notes for a day what was done for an invocation, so that a retry does not do it again (E7). A "
-    "restored note would be of mail that is delivered."
+    "The table of steps notes for a day what was done for an invocation, so that a retry does not do it again (E7); "
+    "that of `LimitRate` notes what came in the last minutes. A restored note would be of mail that is delivered."
 )
 
 REASONS = {
@@ -72,6 +72,9 @@ REASONS = {
     ),
     "NIST.800.53.R5-S3DefaultEncryptionKMS": (
         "S3's own key by default. `message_key` encrypts the bucket with a KMS key, and the finding goes."
+    ),
+    "AwsSolutions-IAM5[Resource::arn:aws:workmailmessageflow:REGION:ACCOUNT:message/ORGANIZATION_ID/outgoing/*]": (
+        "The same, for outbound messages."
     ),
     "AwsSolutions-DDB3": _NOTES_OF_A_DAY,
     "NIST.800.53.R5-DynamoDBInBackupPlan": _NOTES_OF_A_DAY,

@@ -24,10 +24,14 @@ from workmail_constructs.rule_function import LOG_KEY_ACTIONS, NETWORK_ACTIONS
 from workmail_constructs.steps.ask_state_machine import AskStateMachine
 from workmail_constructs.steps.banner import Banner
 from workmail_constructs.steps.chat import Slack
+from workmail_constructs.steps.decision import Bounce
+from workmail_constructs.steps.find_sensitive import FindSensitive
 from workmail_constructs.steps.footer import Footer
+from workmail_constructs.steps.limit_rate import LimitRate
 from workmail_constructs.steps.notify_chat import NotifyChat
 from workmail_constructs.steps.own_step import OwnStep
 from workmail_constructs.steps.publish_event import PublishEvent
+from workmail_constructs.steps.restrict_mailboxes import RestrictMailboxes
 from workmail_constructs.steps.subject_prefix import SubjectPrefix
 from workmail_constructs.steps.translate import Translate
 from workmail_constructs.testing.template_policies import TemplatePolicies
@@ -120,6 +124,23 @@ REASONS: dict[tuple[str, ...], str] = {
     ("role's policy", "Allow", "states:DescribeExecution"): (
         "See what an execution has decided. Each is named by its invocation, which is not known before a message comes."
     ),
+    ("role's policy", "Allow", "dynamodb:UpdateItem"): (
+        "`LimitRate` counts messages in its own table. The answer of the update shows the counts, so nothing is read."
+    ),
+    ("role's policy", "Allow", "workmail:DescribeEntity", "workmail:ListAliases", "workmail:ListGroupMembers"): (
+        "`RestrictMailboxes` reads who is in the group, in this organization only (D1, D2)."
+    ),
+    (
+        "role's policy",
+        "Allow",
+        "workmail:DescribeEntity",
+        "workmail:ListAliases",
+        "workmail:ListGroupMembers",
+        "workmail:ListMailDomains",
+    ): (
+        "`RestrictMailboxes` reads who is in the group, and the mail domains, which nobody named, in this organization "
+        "only (D1, D2)."
+    ),
 }
 """Why each kind of statement is made: by policy, effect, actions, and for a denial by its condition keys."""
 
@@ -175,6 +196,7 @@ def _machine(stack: Stack) -> IStateMachine:
 
 
 UPDATE = ContentAccess.UPDATE
+LIMIT_RATE = LimitRate(addresses=["all@example.com"], per_minute=20, then=Bounce("Too many messages."))
 CASES = (
     Case("RunLambdaRule", "Synchronous, `ContentAccess.NONE`", _rule()),
     Case("RunLambdaRule", "Synchronous, `ContentAccess.READ`", _rule(content_access=ContentAccess.READ)),
@@ -265,6 +287,23 @@ CASES = (
         "`AskStateMachine`, express",
         _steps(lambda brought: AskStateMachine(**brought)),
         lambda stack: {"state_machine": _machine(stack), "type": StateMachineType.EXPRESS},
+    ),
+    Case("Steps", "`LimitRate`", _rule(code=None, steps=[LIMIT_RATE])),
+    Case("Steps", "`RestrictMailboxes`", _rule(code=None, steps=[RestrictMailboxes("interns@example.com")])),
+    Case(
+        "Steps",
+        "`RestrictMailboxes`, with `domains` of the organization",
+        _rule(code=None, steps=[RestrictMailboxes("interns@example.com")]),
+        lambda stack: {
+            "organization": WorkMailOrganization.from_organization_id(
+                stack, "Organization", ORGANIZATION_ID, domains=["example.com"]
+            )
+        },
+    ),
+    Case(
+        "Steps",
+        "`FindSensitive` that refuses; with a `tag` it has the rights of `ContentAccess.UPDATE`",
+        _rule(code=None, direction="OUTBOUND", steps=[FindSensitive(then=Bounce("No."))]),
     ),
 )
 
