@@ -9,7 +9,6 @@ from functools import cache
 
 from workmail_rules.chat_document import filled, slack_message, teams_message, values_of
 from workmail_rules.secret import forget_secret, read_secret
-from workmail_rules.webhook import WebhookError, post_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ def run(
         return
 
     def post() -> None:
+        from workmail_rules.webhook import WebhookError, post_json  # TLS and HTTP, only where there is a post
+
         deadline = min(message.deadline, time.monotonic() + MAX_WAIT_S) if event.mail_waits else message.deadline
         body = json.dumps(_document(message, **document), ensure_ascii=False).encode()
         try:

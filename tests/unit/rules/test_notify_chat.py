@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -180,3 +182,9 @@ def test_without_its_words_nothing_is_read_or_claimed(webhook: WebhookServer, se
     run(message, **{**CONFIGURATION, "subject_words": ("invoice",)})
     assert (webhook.posts, services.calls, services.done) == ([], [], {})
     assert message.notes == ["the message has none of the words"]
+
+
+def test_a_message_without_the_words_loads_no_tls() -> None:
+    script = "import sys, workmail_rules.notify_chat; print({'ssl', 'http.client', 'botocore'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
