@@ -254,8 +254,8 @@ CASES = (
     Case("WorkMailOrganization", "`from_alias`", _alias),
     Case("WorkMailOrganization", "`from_organization_id`, `from_organization_arn`", _organization),
     Case(
-        "RunLambdaRule",
-        "Steps: `OwnStep` with `once`; other steps that do something once share the table",
+        "Steps",
+        "`OwnStep` with `once`; other steps that do something once share the table",
         _rule(code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)]),
     ),
     Case(
