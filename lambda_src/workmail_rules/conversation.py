@@ -62,12 +62,17 @@ class Conversation:
         return self._content
 
     @property
-    def editor(self) -> MessageEditor:
-        """The editor that all steps share."""
-        self.require_synchronous("an edit")
+    def parsed(self) -> MessageEditor:
+        """The editor that all steps share, to look at the message only."""
         if self._editor is None:
             self._editor = self.content.edit()
         return self._editor
+
+    @property
+    def editor(self) -> MessageEditor:
+        """The editor that all steps share."""
+        self.require_synchronous("an edit")
+        return self.parsed
 
     def put(self, *, must: bool) -> bool:
         """Put the edited message, once and only if it changed and somebody gets it.

@@ -60,6 +60,11 @@ class Message:
         return self._conversation.content.raw
 
     @property
+    def parsed(self) -> MessageEditor:
+        """The message with the edits so far, to look at: headers, parts, attachments. Edit with `editor` only."""
+        return self._conversation.parsed
+
+    @property
     def editor(self) -> MessageEditor:
         """The message with the edits so far. What is edited is put once, after the last step.
 
