@@ -45,11 +45,9 @@ def asynchronous_message(raw: bytes = b"") -> Message:
 
 
 def actions(message: Message) -> dict[str, str]:
-    """Return what was decided for each recipient."""
+    """Return what was decided for each recipient; those that the event leaves out are the empty one."""
     outcomes = message._conversation.outcomes
-    return {
-        address: outcome.action.value for address, outcome in zip(RECIPIENTS, outcomes._outcomes.values(), strict=True)
-    }
+    return {outcomes._addresses.get(key, key): each.action.value for key, each in outcomes._outcomes.items()}
 
 
 def edited(message: Message) -> bytes:
