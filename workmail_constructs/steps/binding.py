@@ -30,6 +30,8 @@ class StepNeeds:
     environment: dict[str, str] = field(default_factory=dict)
     folders: list[Path] = field(default_factory=list)
     """Folders of code to pack beside the steps."""
+    requirements: list[str] = field(default_factory=list)
+    """Packages to pack beside the steps, as a requirements file names them."""
     after: list[Callable[[Function], None]] = field(default_factory=list)
     """What is done once the function is made."""
 
@@ -74,6 +76,10 @@ class StepBinding:
     def pack(self, folder: Path) -> None:
         """Pack a folder of Python code beside the steps, under its own name, with its requirements."""
         self.needs.folders.append(folder)
+
+    def require(self, requirement: str) -> None:
+        """Pack a package beside the steps, for example `puremagic==1.30`."""
+        self.needs.requirements.append(requirement)
 
     def after_function(self, do: Callable[[Function], None]) -> None:
         """Do something once the function is made, for example an alarm on one of its metrics."""

@@ -131,9 +131,10 @@ def bind_steps(
         CONFIGURATION_FILE: json.dumps(without_tokens, ensure_ascii=False, indent=1, sort_keys=True) + "\n",
     }
     folders = tuple(dict.fromkeys(needs.folders))
-    requirements = [file for folder in folders if (file := folder / "requirements.txt").is_file()]
+    requirements = list(dict.fromkeys(needs.requirements))
+    requirements += [f"-r {file}" for folder in folders if (file := folder / "requirements.txt").is_file()]
     if requirements:
-        files["requirements.txt"] = "".join(f"-r {file}\n" for file in requirements)
+        files["requirements.txt"] = "".join(f"{line}\n" for line in requirements)
     return BoundSteps(RuleCode(generated_folder(files), f"{_MODULE}.handler", include=folders), needs)
 
 
