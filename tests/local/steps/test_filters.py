@@ -28,7 +28,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkMailLocal]:
     folder = tmp_path_factory.mktemp("filters")
     with pytest.MonkeyPatch.context() as patch:
         offer_installed("puremagic", folder / "wheels", patch)
-        with WorkMailLocal.running(folder / "state") as running:
+        with WorkMailLocal.running(folder / "state", time_scale=60) as running:
             running.deploy_app(APP)
             yield running
 
@@ -44,9 +44,14 @@ def mail(*files: tuple[str, bytes], sender: str = "carol@example.net", **headers
     return bytes(made)
 
 
-def saved(local: WorkMailLocal, prefix: str) -> dict[str, bytes]:
+def archive(local: WorkMailLocal) -> tuple[Any, str]:
     s3 = local.client("s3")
     (bucket,) = [each["Name"] for each in s3.list_buckets()["Buckets"] if "archive" in each["Name"]]
+    return s3, bucket
+
+
+def saved(local: WorkMailLocal, prefix: str) -> dict[str, bytes]:
+    s3, bucket = archive(local)
     keys = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())]
     return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
@@ -84,16 +89,30 @@ def test_an_administrator_edits_the_lists_of_senders(local: WorkMailLocal) -> No
     assert [each.succeeded for each in sent.values()] == [True, True, False, True]
 
 
+@pytest.mark.fact("E7", "T2")
+def test_a_message_is_saved_once_however_often_a_later_step_fails(local: WorkMailLocal) -> None:
+    (table,) = [name for name in local.client("dynamodb").list_tables()["TableNames"] if "Senders" in name]
+    item = {"pattern": {"S": "misspelt.example"}, "list": {"S": "BLOKC"}}
+    local.client("dynamodb").put_item(TableName=table, Item=item)
+    sent = local.send(mail(sender="frank@misspelt.example"))
+    s3, bucket = archive(local)
+    (event,) = sent.events
+    versions = s3.list_object_versions(Bucket=bucket)["Versions"]
+    kinds = [each["Key"].rpartition(".")[2] for each in versions if event["invocationId"] in each["Key"]]
+    assert len(sent.attempts) > 1
+    assert sorted(kinds) == ["eml", "json"]
+
+
 def test_each_recipient_is_looked_up(local: WorkMailLocal) -> None:
     sent = local.send(mail(), rcpt=["alice@example.com", "closed@example.com"])
     assert sent.actions == {"alice@example.com": "DEFAULT", "closed@example.com": "BOUNCE"}
 
 
 def test_programs_are_replaced_by_a_note_on_the_way_in_and_bounced_on_the_way_out(local: WorkMailLocal) -> None:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as made:
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as made:
         made.writestr("invoice.pdf", b"MZ\x90\x00" + bytes(100))
-    files = [("evil.exe", b"x"), ("invoices.zip", archive.getvalue()), ("letter.txt", b"kept")]
+    files = [("evil.exe", b"x"), ("invoices.zip", zipped.getvalue()), ("letter.txt", b"kept")]
     inbound = local.send(mail(*files))
     assert inbound.succeeded, inbound.attempts
     assert [part.get_filename() for part in inbound.message.iter_attachments()] == [
@@ -120,8 +139,7 @@ def test_headers_decide(local: WorkMailLocal, headers: dict[str, str], action: s
 
 @pytest.mark.fact("T2")
 def test_what_cannot_be_saved_is_not_delivered(local: WorkMailLocal) -> None:
-    s3 = local.client("s3")
-    (bucket,) = [each["Name"] for each in s3.list_buckets()["Buckets"] if "archive" in each["Name"]]
+    s3, bucket = archive(local)
     denial: dict[str, Any] = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "*"}
     denial["Resource"] = f"arn:aws:s3:::{bucket}/*"
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [denial]}))

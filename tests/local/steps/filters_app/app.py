@@ -25,7 +25,7 @@ archive = Bucket(
     encryption_key=Key(stack, "Key", removal_policy=RemovalPolicy.DESTROY),
     object_lock_default_retention=ObjectLockRetention.governance(Duration.days(1)),
 )
-run = Run.synchronous(fallback=FallbackAction.BOUNCE, rule_timeout=Duration.minutes(0))
+run = Run.synchronous(fallback=FallbackAction.BOUNCE, rule_timeout=Duration.minutes(2))
 RunLambdaRule(
     stack,
     "Inbound",
