@@ -11,10 +11,15 @@ from aws_cdk import App, Stack, Validations
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Alias
+from aws_cdk.aws_s3 import Bucket
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
 from tests.constructs.stacks import HERE, ORGANIZATION_ID, new_function, new_rule
+from tests.constructs.steps.rules import new_rule_of
 from workmail_constructs import ContentAccess, FlowRuleOperatorPolicy, Run, WorkMailOrganization
+from workmail_constructs.steps.allow_or_block import AllowOrBlock
+from workmail_constructs.steps.filter_by_header import FilterByHeader
+from workmail_constructs.steps.save_message import SaveMessage
 
 
 def build(outdir: str) -> App:
@@ -39,6 +44,9 @@ def build(outdir: str) -> App:
     operator = Stack(app, "Operator", env=HERE)
     organization = WorkMailOrganization.from_organization_id(operator, "Organization", ORGANIZATION_ID)
     FlowRuleOperatorPolicy(operator, "Operator", organization=organization)
+    filters = Stack(app, "Filters", env=HERE)
+    saved = Bucket.from_bucket_name(filters, "Archive", "archive")
+    new_rule_of(filters, SaveMessage(saved), AllowOrBlock(), FilterByHeader("X-Spam", "YES"))
     return app
 
 

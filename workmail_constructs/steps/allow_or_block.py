@@ -176,8 +176,8 @@ class AllowOrBlock(Step):
 
 
 def _key_problem(table: Table) -> str | None:
-    schema = table.schema()
-    keys = [(key.name, key.type) for key in (schema.partition_key, schema.sort_key) if key]
+    schema = table.schema_v2()
+    keys = [(key.name, key.type) for key in (*schema.partition_keys, *schema.sort_keys)]
     if keys == [(_KEY, AttributeType.STRING)]:
         return None
     found = ", ".join(f"{name} ({kind.name.lower()})" for name, kind in keys)

@@ -85,7 +85,7 @@ class BlockAttachments(Step):
             max_size: The largest attachment, decoded.
             then: What to decide about the message, or `ReplaceByNote`.
             unreadable: What to decide where something cannot be looked into: an encrypted archive, a malformed message.
-                By default the same as `then`; `Deliver()` lets it go on.
+                By default the same as `then`, or the note's `otherwise`; `Deliver()` lets it go on.
             **options: What all steps have; see `Step`.
 
         Raises:

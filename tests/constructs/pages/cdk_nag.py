@@ -66,6 +66,13 @@ REASONS = {
     "NIST.800.53.R5-S3DefaultEncryptionKMS": (
         "S3's own key by default. `message_key` encrypts the bucket with a KMS key, and the finding goes."
     ),
+    "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::archive/*]": (
+        "With `SaveMessage`: each message has its own key. `prefix` narrows it to your prefix."
+    ),
+    "NIST.800.53.R5-DynamoDBInBackupPlan": (
+        "With `AllowOrBlock`: which plan is yours to say. The table keeps the changes of 35 days (point-in-time "
+        "recovery), and stays when the stack is deleted."
+    ),
 }
 """Why each finding stays; a name in brackets says what of a resource it is about."""
 

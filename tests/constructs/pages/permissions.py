@@ -7,16 +7,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk.assertions import Template
+from aws_cdk.aws_dynamodb import Attribute, AttributeType, Table
 from aws_cdk.aws_ec2 import SecurityGroup, Vpc
 from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Tracing
-from aws_cdk.aws_s3 import Bucket
+from aws_cdk.aws_s3 import Bucket, BucketEncryption
 
 from tests.constructs.pages import WRITE, table
 from tests.constructs.stacks import ORGANIZATION_ID, new_function, new_rule, new_stack
+from tests.constructs.steps.rules import new_rule_of
 from workmail_constructs import ContentAccess, EmailFlowRules, FlowRuleOperatorPolicy, Run, WorkMailOrganization
 from workmail_constructs.flow_rule_operator_policy import FLOW_RULE_OPERATOR_ACTIONS
 from workmail_constructs.rule_function import LOG_KEY_ACTIONS, NETWORK_ACTIONS
+from workmail_constructs.steps.allow_or_block import AllowOrBlock
+from workmail_constructs.steps.save_message import SaveMessage
 from workmail_constructs.testing.template_policies import TemplatePolicies
 
 if TYPE_CHECKING:
@@ -48,7 +52,10 @@ REASONS: dict[tuple[str, ...], str] = {
         "role's policy",
         "Allow",
         "s3:PutObject",
-    ): "Put the updated message where WorkMail reads it (C1); not read, not delete.",
+    ): (
+        "Put the updated message where WorkMail reads it (C1), or the message that `SaveMessage` saves; not read, not "
+        "delete."
+    ),
     ("role's policy", "Allow", "kms:GenerateDataKey"): "S3 needs it of whoever puts an object that this key encrypts.",
     ("role's policy", "Allow", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"): (
         "Lambda sends the events that failed for good to the on-failure queue, with the function's role."
@@ -87,6 +94,12 @@ REASONS: dict[tuple[str, ...], str] = {
     ("managed policy", "Allow", *sorted(FLOW_RULE_OPERATOR_ACTIONS)): (
         "What the console does on its pages of email flow rules, for this organization. No public API has these "
         "actions (L7), but IAM checks them."
+    ),
+    ("role's policy", "Allow", "dynamodb:BatchGetItem"): (
+        "`AllowOrBlock` looks up the items that can match an address, by their keys; no scan and no query."
+    ),
+    ("role's policy", "Allow", "kms:Decrypt"): (
+        "DynamoDB needs it of whoever reads a table that your key encrypts; through DynamoDB of this Region only."
     ),
 }
 """Why each kind of statement is made: by policy, effect, actions, and for a denial by its condition keys."""
@@ -132,6 +145,24 @@ def _plain_rule(stack: Stack, brought: dict[str, Any]) -> None:
 
 def _operator(stack: Stack, brought: dict[str, Any]) -> None:
     FlowRuleOperatorPolicy(stack, "Operator", organization=_organization(stack, brought))
+
+
+def _save_message(stack: Stack, brought: dict[str, Any]) -> None:
+    new_rule_of(stack, SaveMessage(brought["bucket"], prefix="mail/"))
+
+
+def _allow_or_block(stack: Stack, brought: dict[str, Any]) -> None:
+    new_rule_of(stack, AllowOrBlock(**brought))
+
+
+def _encrypted_bucket(stack: Stack) -> dict[str, Any]:
+    key = Key(stack, "Key")
+    return {"bucket": Bucket(stack, "Bucket", encryption=BucketEncryption.KMS, encryption_key=key)}
+
+
+def _encrypted_table(stack: Stack) -> dict[str, Any]:
+    partition_key = Attribute(name="pattern", type=AttributeType.STRING)
+    return {"table": Table(stack, "Table", partition_key=partition_key, encryption_key=Key(stack, "Key"))}
 
 
 UPDATE = ContentAccess.UPDATE
@@ -191,6 +222,9 @@ CASES = (
     Case("EmailFlowRules", "Rules that run no function", _plain_rule),
     Case("WorkMailOrganization", "`from_alias`", _alias),
     Case("WorkMailOrganization", "`from_organization_id`, `from_organization_arn`", _organization),
+    Case("Steps", "`SaveMessage`, with your bucket and its KMS key", _save_message, _encrypted_bucket),
+    Case("Steps", "`AllowOrBlock`, with the table that is made", _allow_or_block),
+    Case("Steps", "`AllowOrBlock`, with your table and its KMS key", _allow_or_block, _encrypted_table),
 )
 
 
