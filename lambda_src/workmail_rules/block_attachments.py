@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import IO, Final
+
+    from puremagic import PureMagic
 
     from workmail_rules.message import Message
     from workmail_rules.zip_files import Budget
@@ -18,7 +21,10 @@ _MAGIC_BYTES: Final = 40 * 1024
 _TAIL_BYTES: Final = 64 * 1024 + 22
 """Where the end of an archive's directory is, with the longest comment behind it."""
 _CHUNK: Final = 256 * 1024
-_MAX_NAME: Final = 1_000
+_MAX_PADDING: Final = 10_000
+"""How often base64 may end and begin again: programs differ in what they make of that, and it takes time."""
+_MAX_NAME: Final = 600
+"""Characters at the end of a name that are looked at; a file and a stream of it may have 255 each."""
 
 _NOT_BASE64: Final = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
 _ENCODINGS: Final = frozenset({"7bit", "8bit", "binary", "base64", "quoted-printable"})
@@ -131,8 +137,12 @@ class _Look:
 
         if part.transfer_encoding not in _ENCODINGS:
             self.problems.append("an unusual transfer encoding")
+        chunks = decoded_chunks(part)
+        if part.transfer_encoding == "base64" and part.raw.count(b"=", part.start, part.end) > _MAX_PADDING:
+            self.problems.append("broken base64")
+            chunks = iter(())
         with tempfile.TemporaryFile() as file:
-            size = sum(map(file.write, decoded_chunks(part)))
+            size = sum(map(file.write, chunks))
             file.seek(0)
             head = file.read(_MAGIC_BYTES)
             reason = self._criteria.problem(part.filenames, part.content_type, size, head)
@@ -239,20 +249,38 @@ def _actual_types(head: bytes, names: Iterable[str]) -> dict[str, set[str]]:
     Many kinds begin in the same way: programs of all sorts, or an archive and an office document. A name that is one of
     them is taken at its word.
     """
-    from puremagic import PureError, magic_string
-
-    try:
-        matches = magic_string(head)
-    except PureError:
-        return {}
     found: dict[str, set[str]] = {}
-    for match in matches:
-        # Of the end of a file only its beginning is here, and one byte says nothing.
-        if match.offset >= 0 and len(match.byte_match) > 1:
-            found.setdefault(match.extension.lower(), set()).add(match.mime_type.lower())
+    for (offset, length), rows in _signatures().items():
+        for row in rows.get(head[offset : offset + length], ()):
+            found.setdefault(row.extension.lower(), set()).add(row.mime_type.lower())
+            for more in _further(row.byte_match):
+                if head[more.offset : more.offset + len(more.byte_match)] == more.byte_match:
+                    found.setdefault(more.extension.lower(), set()).add(more.mime_type.lower())
     named = {extension: kinds for extension, kinds in found.items() if extension and _ends_with(names, extension)}
     return named or found
 
 
 def _ends_with(names: Iterable[str], extension: str) -> bool:
     return any(name.endswith(extension) for name in names)
+
+
+@cache
+def _signatures() -> dict[tuple[int, int], dict[bytes, list[PureMagic]]]:
+    """Return the library's signatures by where they stand and how long they are.
+
+    The library compares each of them with each file, and a message may have thousands. One byte says nothing.
+    """
+    from puremagic import magic_header_array
+
+    found: dict[tuple[int, int], dict[bytes, list[PureMagic]]] = {}
+    for row in magic_header_array:
+        if len(row.byte_match) > 1:
+            found.setdefault((row.offset, len(row.byte_match)), {}).setdefault(row.byte_match, []).append(row)
+    return found
+
+
+def _further(signature: bytes) -> Iterator[PureMagic]:
+    """Yield what tells kinds apart that have a signature in common, at the beginning of a file."""
+    from puremagic import multi_part_dict
+
+    return (row for row in multi_part_dict.get(signature, ()) if row.offset >= 0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import IO, Final
 
-MAX_NAMES: Final = 20_000
+MAX_NAMES: Final = 10_000
 """Names of files in all archives of a message together; an archive has two for each."""
 
 MAX_INFLATED_BYTES: Final = 50 * 1024 * 1024
@@ -33,7 +33,8 @@ SIGNATURES: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 _LOCAL: Final = re.compile(rb"PK\x03\x04")
 _CENTRAL: Final = re.compile(rb"PK\x01\x02")
-_LOCAL_LENGTHS: Final = struct.Struct("<26xHH")
+_LOCAL_NAME_LENGTH: Final = struct.Struct("<H")
+_NAME_BYTES: Final = 600
 _UNICODE_PATH: Final = 0x7075
 _ENCRYPTED: Final = 0x1
 # bz2 and LZMA unpack kilobytes to gigabytes in one call.
@@ -103,50 +104,65 @@ def zip_entries(
         # Counted before zipfile makes an object of each.
         budget.spend(names=sum(1 for _ in _CENTRAL.finditer(content)))
     try:
-        with zipfile.ZipFile(file) as archive:
-            for info in archive.infolist():
-                if info.is_dir() and not info.file_size:
-                    continue
-                names = (info.orig_filename, info.filename, *_unicode_paths(info.extra))
-                if info.flag_bits & _ENCRYPTED or info.compress_type not in _METHODS:
-                    problem("a file in an archive that is encrypted or packed in an unusual way")
-                    yield ZipEntry(names, info.file_size)
-                    continue
-                with archive.open(info) as packed:
-                    head = packed.read(HEAD_BYTES)
-                    budget.spend(inflated=len(head))
-                    yield ZipEntry(names, info.file_size, head)
-                    if head.startswith(SIGNATURES) or names[0].lower().endswith(".zip"):
-                        yield from _nested(head, packed, budget, problem, depth)
+        archive = zipfile.ZipFile(file)
     except _BROKEN as error:
         message = f"a broken archive: {type(error).__name__}"
         raise UnreadableError(message) from error
-    except RuntimeError as error:  # zipfile's word for what is encrypted after all
-        message = "an encrypted archive"
-        raise UnreadableError(message) from error
+    with archive:
+        for info in archive.infolist():
+            names = (info.orig_filename, info.filename, *_unicode_paths(info.extra))
+            head, inner = b"", None
+            try:
+                head, inner = _beginning(archive, info, budget, depth)
+            except UnreadableError as error:
+                problem(str(error))
+            except (*_BROKEN, RuntimeError) as error:  # the last is zipfile's word for what is encrypted after all
+                problem(f"a broken file in an archive: {type(error).__name__}")
+            yield ZipEntry(names, info.file_size, head)
+            if inner is not None:
+                with inner:
+                    try:
+                        yield from zip_entries(inner, budget, problem=problem, depth=depth + 1)
+                    except UnreadableError as error:
+                        problem(str(error))
 
 
-def _nested(
-    head: bytes, packed: IO[bytes], budget: Budget, problem: Callable[[str], None], depth: int
-) -> Iterator[ZipEntry]:
-    if depth == MAX_DEPTH:
-        problem("archives in one another, deeper than is looked")
-        return
-    with tempfile.TemporaryFile() as inner:
-        inner.write(head)
-        while chunk := packed.read(_CHUNK):
-            budget.spend(inflated=len(chunk))
-            inner.write(chunk)
-        inner.flush()
-        if inner.tell():
-            yield from zip_entries(inner, budget, problem=problem, depth=depth + 1)
+def _beginning(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget, depth: int
+) -> tuple[bytes, IO[bytes] | None]:
+    """Return how a file begins, and the whole of it if it is an archive."""
+    if info.flag_bits & _ENCRYPTED or info.compress_type not in _METHODS:
+        message = "a file in an archive that is encrypted or packed in an unusual way"
+        raise UnreadableError(message)
+    with archive.open(info) as packed:
+        head = packed.read(HEAD_BYTES)
+        budget.spend(inflated=len(head))
+        if not head.startswith(SIGNATURES):
+            if info.filename.lower().endswith(".zip"):
+                message = "a broken archive in an archive"
+                raise UnreadableError(message)
+            return head, None
+        if depth == MAX_DEPTH:
+            message = "archives in one another, deeper than is looked"
+            raise UnreadableError(message)
+        inner = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever reads it
+        try:
+            inner.write(head)
+            while chunk := packed.read(_CHUNK):
+                budget.spend(inflated=len(chunk))
+                inner.write(chunk)
+            inner.flush()
+        except BaseException:
+            inner.close()
+            raise
+        return head, inner
 
 
 def _local_name(content: mmap, at: int) -> str:
     header = content[at : at + 30]
     if len(header) < 30:
         return ""
-    length, _ = _LOCAL_LENGTHS.unpack(header)
+    (length,) = _LOCAL_NAME_LENGTH.unpack(header[26:28])
     return _decoded(content[at + 30 : at + 30 + length])
 
 
@@ -161,6 +177,8 @@ def _unicode_paths(extra: bytes) -> Iterator[str]:
 
 
 def _decoded(name: bytes) -> str:
+    """Return a name's end, which is what it is compared by."""
+    name = name[-_NAME_BYTES:]
     try:
         return name.decode()
     except ValueError:

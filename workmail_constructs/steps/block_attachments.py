@@ -114,10 +114,14 @@ class BlockAttachments(Step):
             raise ValueError("\n".join(problems))
         if then is None:
             raise TypeError("then: found None; give a decision or ReplaceByNote(text)")
-        replacement = then if isinstance(then, ReplaceByNote) else None
-        decision = None if isinstance(then, ReplaceByNote) else then
-        otherwise = replacement and replacement.otherwise
-        self._note = replacement and {"filename": replacement.filename, "text": replacement.text}
+        self._note: dict[str, str] | None = None
+        decision: Decision | None = None
+        otherwise: Decision | None = None
+        if isinstance(then, ReplaceByNote):
+            self._note = {"filename": then.filename, "text": then.text}
+            otherwise = then.otherwise
+        else:
+            decision = then
         self._decisions = decisions(then=decision, otherwise=otherwise, unreadable=unreadable or decision or otherwise)
         self._criteria = {
             "extensions": sorted({each.lower() for each in extensions}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import struct
+import time
 import tracemalloc
 import zipfile
 from email.message import EmailMessage
@@ -207,6 +208,29 @@ def deep(levels: int, name: str) -> bytes:
 def test_what_cannot_be_looked_into_has_a_decision_of_its_own(archive: bytes) -> None:
     assert decided(mail(("archive.zip", archive))) == UNREADABLE
     assert decided(mail(("archive.zip", archive)), unreadable=None) == NEITHER
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"a.zip": b"PK\x03\x04 and no more"},
+        {"a.zip": b"Rar!\x1a\x07\x00"},
+        {"a.zip": deep(4, "a.txt")},
+    ],
+)
+def test_what_lies_behind_something_unreadable_is_seen(first: dict[str, bytes]) -> None:
+    assert decided(mail(("archive.zip", zipped({**first, "b.txt": EXE})))) == BLOCKED
+    assert decided(mail(("archive.zip", zipped({**first, "b.txt": b"x"})))) == UNREADABLE
+
+
+def test_what_takes_longest_takes_little_time() -> None:
+    started = time.process_time()
+    decided(mail(("a.zip", zipped({f"{number}.txt": b"MZ" for number in range(4_999)}))), extensions=(".zzz",))
+    decided(mail(*[(f"{number}.txt", b"MZ") for number in range(500)]), extensions=(".zzz",))
+    decided(mail(("a.zip", b"PK\x03\x04" * 1_000_000)))
+    head = b"From: a@b\r\nContent-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    assert decided(head + b"A=\r\n" * 1_000_000) == UNREADABLE
+    assert time.process_time() - started < 10
 
 
 def test_names_in_an_encrypted_archive_are_seen() -> None:
