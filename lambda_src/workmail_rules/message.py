@@ -36,6 +36,8 @@ class Message:
         self._recipients = recipients
         self._outcomes_before = conversation.outcomes.checkpoint()
         self._edits_before: Checkpoint | None = None
+        self.edit_may_be_lost = False
+        """Whether it is no failure of the step if WorkMail refuses the edited message (C7, C8)."""
         self.notes: list[str] = []
         """Why the step did what it did, for the log; without addresses, subjects and content."""
 

@@ -15,17 +15,21 @@ from aws_cdk.aws_events import EventBus
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Alias, Tracing
+from aws_cdk.aws_s3 import Bucket
 from aws_cdk.aws_secretsmanager import Secret
 from aws_cdk.aws_sns import Topic
 from aws_cdk.aws_stepfunctions import StateMachine, StateMachineType
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
 from tests.constructs.stacks import ACCOUNT, HERE, ORGANIZATION_ID, REGION, new_function, new_rule
+from tests.constructs.steps.rules import new_rule_of
 from workmail_constructs import ContentAccess, FlowRuleOperatorPolicy, Run, WorkMailOrganization
+from workmail_constructs.steps.allow_or_block import AllowOrBlock
 from workmail_constructs.steps.ask_state_machine import AskStateMachine
 from workmail_constructs.steps.banner import Banner
 from workmail_constructs.steps.chat import Slack
 from workmail_constructs.steps.decision import Bounce
+from workmail_constructs.steps.filter_by_header import FilterByHeader
 from workmail_constructs.steps.find_sensitive import FindSensitive
 from workmail_constructs.steps.footer import Footer
 from workmail_constructs.steps.limit_rate import LimitRate
@@ -33,6 +37,7 @@ from workmail_constructs.steps.notify_chat import NotifyChat
 from workmail_constructs.steps.own_step import OwnStep
 from workmail_constructs.steps.publish_event import PublishEvent
 from workmail_constructs.steps.restrict_mailboxes import RestrictMailboxes
+from workmail_constructs.steps.save_message import SaveMessage
 from workmail_constructs.steps.subject_prefix import SubjectPrefix
 from workmail_constructs.steps.translate import Translate
 
@@ -109,6 +114,9 @@ def build(outdir: str) -> App:
     new_rule(limits, code=None, steps=[limit, restrict])
     find = FindSensitive(then=Bounce("No."))
     new_rule(Stack(app, "OutboundLimits", env=HERE), direction="OUTBOUND", code=None, steps=[restrict, find])
+    filters = Stack(app, "Filters", env=HERE)
+    saved = Bucket.from_bucket_name(filters, "Archive", "archive")
+    new_rule_of(filters, SaveMessage(saved), AllowOrBlock(), FilterByHeader("X-Spam", "YES"))
     return app
 
 

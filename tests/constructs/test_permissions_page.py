@@ -28,7 +28,7 @@ def test_no_construct_is_left_out() -> None:
     constructs = {
         name for name in workmail_constructs.__all__ if issubclass(getattr(workmail_constructs, name), Construct)
     }
-    listed = {case.construct for case in permissions.CASES}
+    listed = {case.construct for case in permissions.CASES} - {"Steps"}
     assert constructs
     assert constructs | {"Steps"} == listed
 

@@ -77,11 +77,17 @@ REASONS = {
         "The same, for outbound messages."
     ),
     "AwsSolutions-DDB3": _NOTES_OF_A_DAY,
-    "NIST.800.53.R5-DynamoDBInBackupPlan": _NOTES_OF_A_DAY,
+    "NIST.800.53.R5-DynamoDBInBackupPlan": (
+        f"{_NOTES_OF_A_DAY} With `AllowOrBlock`: which plan is yours to say. Its table keeps the changes of 35 days "
+        "(point-in-time recovery), and stays when the stack is deleted."
+    ),
     "NIST.800.53.R5-DynamoDBPITREnabled": _NOTES_OF_A_DAY,
     "AwsSolutions-IAM5[Resource::arn:aws:states:REGION:ACCOUNT:execution:Standard:*]": (
         "`AskStateMachine`: an execution is named by its invocation, which is not known before a message comes. The "
         "state machine is named, which is the narrowest there is."
+    ),
+    "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::archive/*]": (
+        "With `SaveMessage`: each message has its own key. `prefix` narrows it to your prefix."
     ),
 }
 """Why each finding stays; a name in brackets says what of a resource it is about."""

@@ -7,20 +7,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk.assertions import Template
+from aws_cdk.aws_dynamodb import Attribute, AttributeType, Table
 from aws_cdk.aws_ec2 import SecurityGroup, Vpc
 from aws_cdk.aws_events import EventBus
 from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Tracing
-from aws_cdk.aws_s3 import Bucket
+from aws_cdk.aws_s3 import Bucket, BucketEncryption
 from aws_cdk.aws_secretsmanager import Secret
 from aws_cdk.aws_stepfunctions import IStateMachine, StateMachine, StateMachineType
 
 from tests.constructs.checked_app import OWN_STEP
 from tests.constructs.pages import WRITE, table
 from tests.constructs.stacks import ORGANIZATION_ID, new_function, new_rule, new_stack
+from tests.constructs.steps.rules import new_rule_of
 from workmail_constructs import ContentAccess, EmailFlowRules, FlowRuleOperatorPolicy, Run, WorkMailOrganization
 from workmail_constructs.flow_rule_operator_policy import FLOW_RULE_OPERATOR_ACTIONS
 from workmail_constructs.rule_function import LOG_KEY_ACTIONS, NETWORK_ACTIONS
+from workmail_constructs.steps.allow_or_block import AllowOrBlock
 from workmail_constructs.steps.ask_state_machine import AskStateMachine
 from workmail_constructs.steps.banner import Banner
 from workmail_constructs.steps.chat import Slack
@@ -32,6 +35,7 @@ from workmail_constructs.steps.notify_chat import NotifyChat
 from workmail_constructs.steps.own_step import OwnStep
 from workmail_constructs.steps.publish_event import PublishEvent
 from workmail_constructs.steps.restrict_mailboxes import RestrictMailboxes
+from workmail_constructs.steps.save_message import SaveMessage
 from workmail_constructs.steps.subject_prefix import SubjectPrefix
 from workmail_constructs.steps.translate import Translate
 from workmail_constructs.testing.template_policies import TemplatePolicies
@@ -67,7 +71,10 @@ REASONS: dict[tuple[str, ...], str] = {
         "role's policy",
         "Allow",
         "s3:PutObject",
-    ): "Put the updated message where WorkMail reads it (C1); not read, not delete.",
+    ): (
+        "Put the updated message where WorkMail reads it (C1), or the message that `SaveMessage` saves; not read, not "
+        "delete."
+    ),
     ("role's policy", "Allow", "kms:GenerateDataKey"): "S3 needs it of whoever puts an object that this key encrypts.",
     ("role's policy", "Allow", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"): (
         "Lambda sends the events that failed for good to the on-failure queue, with the function's role."
@@ -117,7 +124,8 @@ REASONS: dict[tuple[str, ...], str] = {
     ("role's policy", "Allow", "events:PutEvents"): "Publish events on this bus.",
     ("role's policy", "Allow", "secretsmanager:GetSecretValue"): "Read the webhook's URL.",
     ("role's policy", "Allow", "kms:Decrypt"): (
-        "Secrets Manager needs it of whoever reads a secret that this key encrypts; for this secret only."
+        "Secrets Manager and DynamoDB need it of whoever reads a secret or a table that your key encrypts; through "
+        "that service only."
     ),
     ("role's policy", "Allow", "states:StartExecution"): "Ask this state machine.",
     ("role's policy", "Allow", "states:StartSyncExecution"): "Ask this state machine, and get its answer.",
@@ -140,6 +148,9 @@ REASONS: dict[tuple[str, ...], str] = {
     ): (
         "`RestrictMailboxes` reads who is in the group, and the mail domains, which nobody named, in this organization "
         "only (D1, D2)."
+    ),
+    ("role's policy", "Allow", "dynamodb:BatchGetItem"): (
+        "`AllowOrBlock` looks up the items that can match an address, by their keys; no scan and no query."
     ),
 }
 """Why each kind of statement is made: by policy, effect, actions, and for a denial by its condition keys."""
@@ -193,6 +204,24 @@ def _steps(step: Callable[[dict[str, Any]], Step]) -> Callable[[Stack, dict[str,
 
 def _machine(stack: Stack) -> IStateMachine:
     return StateMachine.from_state_machine_arn(stack, "Machine", "arn:aws:states:REGION:ACCOUNT:stateMachine:Machine")
+
+
+def _save_message(stack: Stack, brought: dict[str, Any]) -> None:
+    new_rule_of(stack, SaveMessage(brought["bucket"], prefix="mail/"))
+
+
+def _allow_or_block(stack: Stack, brought: dict[str, Any]) -> None:
+    new_rule_of(stack, AllowOrBlock(**brought))
+
+
+def _encrypted_bucket(stack: Stack) -> dict[str, Any]:
+    key = Key(stack, "Key")
+    return {"bucket": Bucket(stack, "Bucket", encryption=BucketEncryption.KMS, encryption_key=key)}
+
+
+def _encrypted_table(stack: Stack) -> dict[str, Any]:
+    partition_key = Attribute(name="pattern", type=AttributeType.STRING)
+    return {"table": Table(stack, "Table", partition_key=partition_key, encryption_key=Key(stack, "Key"))}
 
 
 UPDATE = ContentAccess.UPDATE
@@ -305,6 +334,9 @@ CASES = (
         "`FindSensitive` that refuses; with a `tag` it has the rights of `ContentAccess.UPDATE`",
         _rule(code=None, direction="OUTBOUND", steps=[FindSensitive(then=Bounce("No."))]),
     ),
+    Case("Steps", "`SaveMessage`, with your bucket and its KMS key", _save_message, _encrypted_bucket),
+    Case("Steps", "`AllowOrBlock`, with the table that is made", _allow_or_block),
+    Case("Steps", "`AllowOrBlock`, with your table and its KMS key", _allow_or_block, _encrypted_table),
 )
 
 
