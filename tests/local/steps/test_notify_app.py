@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from email.message import EmailMessage
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
@@ -16,6 +16,8 @@ from workmail_local.testing.workmail_local import WorkMailLocal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from workmail_local.testing.workmail_local import SentMessage
 
 pytestmark = pytest.mark.xdist_group("notify-app")
 
@@ -64,6 +66,12 @@ def message(rule: str, *, subject: str = "Hello", **headers: str) -> EmailMessag
     return message
 
 
+def steps_of(sent: SentMessage) -> list[dict[str, Any]]:
+    """Return what each step did, over all attempts."""
+    lines = [json.loads(line) for line in sent.logs.splitlines() if line.startswith('{"workmailSteps"')]
+    return [step for line in lines for step in line["workmailSteps"]]
+
+
 @pytest.mark.fact("T4", "E7")
 def test_an_event_reaches_the_bus_without_an_address(local: WorkMailLocal) -> None:
     sent = local.send(message("publish", subject="Order 66"))
@@ -104,7 +112,10 @@ def test_mail_goes_on_without_a_post_that_was_not_taken(local: WorkMailLocal, we
     assert sent.succeeded, sent.logs
     assert set(sent.actions.values()) == {"DEFAULT"}
     assert len(webhook.posts) == 1
-    assert "step Teams failed, mail goes on: WebhookError: the webhook answered with status 410" in sent.logs
+    (slack, teams, own) = steps_of(sent)
+    assert (slack["result"], slack["notes"]) == ("DONE", ["the message has none of the words"])
+    assert (teams["result"], "the webhook answered with status 410" in str(teams["notes"])) == ("FAILED", True)
+    assert (own["result"], own["notes"]) == ("DONE", ["the message has none of the words"])
 
 
 @pytest.mark.parametrize(("rule", "operation"), [("standard", "DescribeExecution"), ("express", "StartSyncExecution")])
@@ -131,5 +142,6 @@ def test_workmail_waits_for_one_execution_over_its_retries(local: WorkMailLocal)
     executions = [each for arn in machines for each in states.list_executions(stateMachineArn=arn)["executions"]]
     assert [each["name"] for each in executions] == [sent.events[0]["invocationId"]]
     assert (len(sent.attempts) > 1, set(sent.actions.values())) == (True, {"DROP"})
-    failed = "step AskStateMachine failed, and so does the invocation: StepError: the execution has not decided yet"
-    assert sent.logs.count(failed) == len(sent.attempts)
+    steps = steps_of(sent)
+    assert [each["result"] for each in steps] == ["FAILED"] * len(sent.attempts)
+    assert all("the execution has not decided yet" in str(each["notes"]) for each in steps)
