@@ -219,8 +219,8 @@ CASES = (
     Case("WorkMailOrganization", "`from_alias`", _alias),
     Case("WorkMailOrganization", "`from_organization_id`, `from_organization_arn`", _organization),
     Case(
-        "Steps",
-        "`OwnStep` with `once`; other steps that do something once share the table",
+        "RunLambdaRule",
+        "Steps: `OwnStep` with `once`; other steps that do something once share the table",
         _rule(code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)]),
     ),
     Case("Steps", "`LimitRate`", _rule(code=None, steps=[LIMIT_RATE])),
@@ -275,7 +275,8 @@ def page() -> str:
     """Return the page."""
     chapters = [_INTRODUCTION]
     construct = ""
-    for case in CASES:
+    constructs = list(dict.fromkeys(case.construct for case in CASES))
+    for case in sorted(CASES, key=lambda case: constructs.index(case.construct)):
         if case.construct != construct:
             construct = case.construct
             chapters.append(f"## {construct}")
