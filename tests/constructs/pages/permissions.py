@@ -223,11 +223,15 @@ CASES = (
         "Steps: `OwnStep` with `once`; other steps that do something once share the table",
         _rule(code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)]),
     ),
-    Case("Steps", "`LimitRate`", _rule(code=None, steps=[LIMIT_RATE])),
-    Case("Steps", "`RestrictMailboxes`", _rule(code=None, steps=[RestrictMailboxes("interns@example.com")])),
+    Case("RunLambdaRule", "Steps: `LimitRate`", _rule(code=None, steps=[LIMIT_RATE])),
     Case(
-        "Steps",
-        "`RestrictMailboxes`, with `domains` of the organization",
+        "RunLambdaRule",
+        "Steps: `RestrictMailboxes`",
+        _rule(code=None, steps=[RestrictMailboxes("interns@example.com")]),
+    ),
+    Case(
+        "RunLambdaRule",
+        "Steps: `RestrictMailboxes`, with `domains` of the organization",
         _rule(code=None, steps=[RestrictMailboxes("interns@example.com")]),
         lambda stack: {
             "organization": WorkMailOrganization.from_organization_id(
@@ -236,8 +240,8 @@ CASES = (
         },
     ),
     Case(
-        "Steps",
-        "`FindSensitive` that refuses; with a `tag` it has the rights of `ContentAccess.UPDATE`",
+        "RunLambdaRule",
+        "Steps: `FindSensitive` that refuses; with a `tag` it has the rights of `ContentAccess.UPDATE`",
         _rule(code=None, direction="OUTBOUND", steps=[FindSensitive(then=Bounce("No."))]),
     ),
 )
