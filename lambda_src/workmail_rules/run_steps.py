@@ -113,8 +113,7 @@ def run_steps(conversation: Conversation, steps: Sequence[RuleStep]) -> Reply:
                 edited.append(step)
         # Built before the put: what cannot be answered must not be edited.
         reply = conversation.outcomes.reply()
-        if edited:
-            _put(conversation, edited)
+        _put(conversation, edited)
     except BaseException:
         metrics.keep_failures()
         raise
@@ -126,7 +125,7 @@ def run_steps(conversation: Conversation, steps: Sequence[RuleStep]) -> Reply:
 
 
 def _run(conversation: Conversation, step: RuleStep) -> bool:
-    """Run a step; return whether the message has edits of it."""
+    """Run a step; return whether it fails if the edited message is not put."""
     recipients = step.condition.recipients(conversation.outcomes.left)
     if not recipients or not step.condition.is_for_sender(conversation.event):
         conversation.log.add(step.name, "NOT_FOR_THIS_MESSAGE")
@@ -151,7 +150,7 @@ def _run(conversation: Conversation, step: RuleStep) -> bool:
 
 
 def _put(conversation: Conversation, edited: Sequence[RuleStep]) -> None:
-    """Put the edits of these steps; a failure is a failure of each of them."""
+    """Put what was edited. A failure is a failure of these steps; other edits may be lost."""
     started = time.monotonic()
     try:
         run_within(conversation.put_deadline - started, conversation.put)

@@ -48,7 +48,7 @@ def test_the_bytes_and_the_event_are_put_with_what_object_lock_asks_for(aws: Stu
         assert base64.b64decode(put.headers["x-amz-checksum-crc32"]) == zlib.crc32(put.body).to_bytes(4, "big")
         assert put.headers["if-none-match"] == "*"
     assert message.notes == [f"saved {len(MAIL)} bytes", f"saved {len(event.body)} bytes"]
-    assert message.edit_may_be_lost
+    assert not message.has_edited
 
 
 def test_what_came_is_saved_also_behind_an_edit_and_in_an_asynchronous_rule(aws: StubAws) -> None:
