@@ -262,6 +262,7 @@ def _check_length(size: int) -> None:
 def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> ServiceError:
     """Read what a service said: rest-json as workmailmessageflow speaks it, or S3's XML."""
     code, message = headers.get("x-amzn-errortype", ""), ""
+    answer: dict[str, Any] = {}
     body = body[:_MAX_ERROR_BYTES]
     if body.lstrip().startswith(b"<"):
         from xml.etree import ElementTree as ET
@@ -279,12 +280,13 @@ def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> ServiceErr
         except (ValueError, RecursionError):
             found = {}
         if isinstance(found, dict):
+            answer = found
             code = code or str(found.get("__type") or found.get("code") or "")
             message = str(found.get("message") or found.get("Message") or "")
     # The code may come as "namespace#Code:http://…".
     code = code.partition(":")[0].rpartition("#")[2]
     request_id = headers.get("x-amzn-requestid") or headers.get("x-amz-request-id")
-    return ServiceError(code or f"HTTP {status}", message, status=status, request_id=request_id)
+    return ServiceError(code or f"HTTP {status}", message, status=status, request_id=request_id, answer=answer)
 
 
 def _host(url: str) -> str:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from workmail_runtime.errors import WorkMailRuntimeError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 
 class SettingsError(WorkMailRuntimeError):
     """A setting is missing or not valid, so that AWS cannot be called; nothing was called."""
@@ -21,16 +26,26 @@ class ServiceError(WorkMailRuntimeError):
         service_message: What the service said; may hold addresses, which the error's own text leaves out.
         status: The HTTP status.
         request_id: What AWS support asks for; None if the service gave none.
+        answer: All that the service said, as JSON; may hold what is in a table.
     """
 
     advice = ""
     """What to do about it, where the code is enough to know."""
 
-    def __init__(self, code: str, service_message: str, *, status: int, request_id: str | None) -> None:
+    def __init__(
+        self,
+        code: str,
+        service_message: str,
+        *,
+        status: int,
+        request_id: str | None,
+        answer: Mapping[str, Any] | None = None,
+    ) -> None:
         self.code = code
         self.service_message = service_message
         self.status = status
         self.request_id = request_id
+        self.answer = answer or {}
         said = " ".join("(address)" if "@" in word else word for word in service_message.split())
         parts = (f"{code} ({status})", said, self.advice, f"request {request_id}" if request_id else "")
         super().__init__("; ".join(part for part in parts if part))

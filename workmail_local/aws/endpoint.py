@@ -26,6 +26,7 @@ from workmail_local.aws.local_organizations import LocalOrganizations
 from workmail_local.aws.refusal import refusal
 from workmail_local.aws.request_guard import RequestGuard
 from workmail_local.aws.saved_deployments import SavedDeployments
+from workmail_local.aws.workmail_reads import WorkMailReads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,7 +52,7 @@ class Endpoint:
         # One line per request would bury what matters in the log.
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         moto = _UnknownOperations(DomainDispatcherApplication(create_backend_app))
-        organizations = LocalOrganizations(moto, identities)
+        organizations = LocalOrganizations(WorkMailReads(moto, state), identities)
         guarded = RequestGuard(FunctionAccess(organizations, identities), keys=keys, identities=identities)
         self._server = make_server("127.0.0.1", 0, guarded, threaded=True, request_handler=MotoRequestHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)

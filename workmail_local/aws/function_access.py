@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
+from workmail_flow.arns import organization_arn
 from workmail_local.aws.refusal import refusal
 from workmail_local.aws.request_guard import credential_of
 from workmail_local.iam.evaluate import Access, evaluate
@@ -47,8 +48,8 @@ class FunctionAccess:
     """WSGI middleware, behind the `RequestGuard`, that refuses what the role of the calling function does not allow.
 
     Only requests of deployed functions are checked: those of the CDK CLI, of tests and of a person pass. Action and
-    resource decide on S3 objects and listings, DynamoDB tables, queues and topics; the action alone decides on other
-    services, so that a least-privilege role is never refused what it allows.
+    resource decide on S3 objects and listings, DynamoDB tables, queues, topics and WorkMail organizations; the action
+    alone decides on other services, so that a least-privilege role is never refused what it allows.
     """
 
     def __init__(self, application: Callable[..., Iterable[bytes]], identities: FunctionIdentities) -> None:
@@ -125,6 +126,8 @@ def _resource(service: str, body: dict[str, Any], place: str) -> str | None:
             return f"arn:aws:sqs:{place}:{url.rpartition('/')[2]}"
         case "sns", {"TopicArn": str(arn)}:
             return arn
+        case "workmail", {"OrganizationId": str(organization)}:
+            return organization_arn(organization, region=place.partition(":")[0], account=place.partition(":")[2])
         case _:
             return None
 

@@ -6,12 +6,14 @@ For each patch, a test in `tests/local/aws/test_moto_canaries.py` runs moto with
 from __future__ import annotations
 
 import secrets
+import threading
 from base64 import b32encode
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from moto.cloudformation import parsing
 from moto.cloudformation.models import cloudformation_backends
+from moto.dynamodb.models import DynamoDBBackend
 from moto.iam import models as iam
 from moto.moto_server import werkzeug_app
 from moto.sts.models import STSBackend
@@ -35,6 +37,7 @@ def apply(*, account_of_key: Callable[[str], str]) -> None:
     _use_resolver()
     _bootstrap_on_demand()
     _give_out_unguessable_keys()
+    _write_items_one_at_a_time()
     _disable_cors()
 
 
@@ -83,6 +86,25 @@ def _give_out_unguessable_keys() -> None:
         return prefix + b32encode(secrets.token_bytes(total_length)).decode()[: total_length - len(prefix)]
 
     iam.generate_access_key_id_from_account_id = unguessable  # type: ignore[attr-defined]
+
+
+def _write_items_one_at_a_time() -> None:
+    """In moto, a conditional write looks at an item and changes it while another request does so too.
+
+    What counts with conditions would count wrong as soon as two functions run at once.
+    """
+    lock = threading.RLock()
+    for name in ("put_item", "update_item", "delete_item", "transact_write_items"):
+        setattr(DynamoDBBackend, name, _with_lock(getattr(DynamoDBBackend, name), lock))
+
+
+def _with_lock(write: Callable[..., Any], lock: threading.RLock) -> Callable[..., Any]:
+    @wraps(write)
+    def locked(*args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return write(*args, **kwargs)
+
+    return locked
 
 
 def _disable_cors() -> None:

@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workmail_local.directory import save_directory
 from workmail_local.mail.envelope import envelope_of
 from workmail_local.server.daemon import Daemon
 
@@ -153,6 +154,25 @@ class WorkMailLocal:
         }
         make: Any = boto3.client  # whose overloads name each service
         return make(service, **access | options)
+
+    def set_directory(
+        self,
+        *,
+        users: Sequence[Mapping[str, Any]] = (),
+        groups: Sequence[Mapping[str, Any]] = (),
+        domains: Sequence[str] = (),
+    ) -> None:
+        """Set who there is in the organization, for functions that read its directory (D1, D2).
+
+        Args:
+            users: Each with its `email` and, if it has some, `aliases`.
+            groups: Each with its `email`, its `members` by their emails and, if it has some, `aliases`.
+            domains: The mail domains; the first one is the default domain.
+
+        Raises:
+            ValueError: Something is not as described.
+        """
+        save_directory(self.state, {"users": list(users), "groups": list(groups), "domains": list(domains)})
 
     def deploy_handler(self, folder: Path, *, name: str = "rule", **rule: Any) -> None:
         """Run a handler folder under a rule, without CDK.

@@ -9,6 +9,10 @@ from tests.local.aws.conftest import ROLE, LocalAws, function
 
 pytestmark = pytest.mark.xdist_group("aws")
 
+ORGANIZATION = f"m-{'0' * 32}"
+OTHER_ORGANIZATION = f"m-{'1' * 32}"
+OWN = f"organization/{ORGANIZATION}"
+
 
 def allow(*actions: str, on: object = "*") -> dict[str, object]:
     return {"Effect": "Allow", "Action": list(actions), "Resource": on}
@@ -28,6 +32,7 @@ def test_a_function_may_do_what_its_role_allows_and_no_more(aws: LocalAws) -> No
         allow("dynamodb:PutItem", on={"Fn::GetAtt": ["Table", "Arn"]}),
         allow("sqs:SendMessage", on={"Fn::GetAtt": ["Queue", "Arn"]}),
         allow("secretsmanager:GetSecretValue", on={"Ref": "Secret"}),
+        allow("workmail:ListUsers", on={"Fn::Sub": f"arn:aws:workmail:us-east-1:${{AWS::AccountId}}:{OWN}"}),
     ]
     tls_only = {
         "Effect": "Deny",
@@ -86,6 +91,8 @@ def test_a_function_may_do_what_its_role_allows_and_no_more(aws: LocalAws) -> No
         lambda: own("dynamodb").scan(TableName=names["Table"]),
         lambda: own("sqs").receive_message(QueueUrl=names["Queue"]),
         lambda: own("sns").publish(TopicArn=names["Topic"], Message="x"),
+        lambda: own("workmail").list_users(OrganizationId=OTHER_ORGANIZATION),
+        lambda: own("workmail").list_groups(OrganizationId=ORGANIZATION),
         lambda: own("secretsmanager").put_secret_value(SecretId=names["Secret"], SecretString="x"),
     ):
         with pytest.raises(ClientError, match=r"AccessDenied.*is not authorized to perform"):
@@ -93,6 +100,7 @@ def test_a_function_may_do_what_its_role_allows_and_no_more(aws: LocalAws) -> No
     own("dynamodb").put_item(TableName=names["Table"], Item={"id": {"S": "1"}})
     own("sqs").send_message(QueueUrl=names["Queue"], MessageBody="x")
     assert own("secretsmanager").get_secret_value(SecretId=names["Secret"])["SecretString"] == "s"
+    assert own("workmail").list_users(OrganizationId=ORGANIZATION)["Users"] == []
     assert own("sts").get_caller_identity()["Account"] == "123456789012"
     # Nobody else is asked for permission.
     aws.client("s3").get_object(Bucket=bucket, Key="updates/1")

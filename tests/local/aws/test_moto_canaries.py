@@ -6,6 +6,8 @@ moto runs in this process without any of our patches; our endpoint, which is pat
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from moto import mock_aws
 from moto.backends import list_of_moto_modules
 from moto.cloudformation import parsing
 from moto.cloudformation.models import CloudFormationBackend, Stack, cloudformation_backends
+from moto.dynamodb import models as dynamodb_models
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.iam.models import get_account_id_from
 from moto.iam.utils import generate_access_key_id_from_account_id
@@ -342,6 +345,32 @@ def test_moto_still_needs_our_provider(moto: PlainMoto, resource_type: str) -> N
 
 def test_every_own_provider_has_a_canary() -> None:
     assert STILL.keys() == OWN_PROVIDERS.keys()
+
+
+def test_two_conditional_writes_of_an_item_do_not_wait_for_each_other(
+    moto: PlainMoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moto.client("dynamodb").create_table(
+        TableName="Table",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    inside = threading.Barrier(2, timeout=10)
+    plain = dynamodb_models.get_expected
+
+    def wait_for_the_other(expected: Any) -> Any:
+        inside.wait()  # broken if only one write is here at a time: then _write_items_one_at_a_time may go
+        return plain(expected)
+
+    monkeypatch.setattr(dynamodb_models, "get_expected", wait_for_the_other)
+
+    def count(_: int) -> None:
+        update = {"UpdateExpression": "ADD n :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
+        moto.client("dynamodb").update_item(TableName="Table", Key={"id": {"S": "1"}}, **update)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(count, range(2)))
 
 
 # --- the middlewares of workmail_local/aws/endpoint.py
