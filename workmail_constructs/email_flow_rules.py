@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NotRequired, TypedDict, Unpack
 
 import jsii
-from aws_cdk import Annotations, CfnOutput, IAnyProducer, IResolveContext, Lazy, Stack, Stage
+from aws_cdk import Annotations, CfnOutput, CfnWaitConditionHandle, IAnyProducer, IResolveContext, Lazy, Stack, Stage
 from constructs import Construct, IConstruct
 
 from workmail_constructs.app_synthesis import AppSynthesis, AtSynth
@@ -79,6 +79,7 @@ class EmailFlowRules(Construct):
         self._of_app = self._record.app.declarations
         self._checked: int | None = None
         self._reported: set[str] = set()
+        self._placeholder: CfnWaitConditionHandle | None = None
         stack.add_metadata(METADATA_KEY, Lazy.uncached_any(_Metadata(self._declared)))
         node = self.node
         node.add_validation(AtSynth(self._validate))
@@ -145,6 +146,14 @@ class EmailFlowRules(Construct):
                 function_arn_output=function_arn_output,
             )
         )
+
+    def keep_deployable(self) -> None:
+        """Give the stack a resource, which does nothing: it may have rules and outputs only.
+
+        CloudFormation takes no nested stack without resources, and the CDK CLI deletes such a stack.
+        """
+        if self._placeholder is None:
+            self._placeholder = CfnWaitConditionHandle(self, "Placeholder")
 
     def rule_set(self, organization: WorkMailOrganization) -> RuleSet:
         """Return the rules that this stack has declared for an organization; a test can ask them who gets what."""

@@ -15,6 +15,7 @@ from aws_cdk.aws_sqs import Queue, QueueEncryption
 from constructs import Construct
 
 from workmail_constructs import defaults
+from workmail_constructs.guards import guard_timeout
 from workmail_constructs.message_bucket import MessageBucketOptions, check_bucket, let_workmail_read, new_bucket
 from workmail_constructs.problems import add_problem, add_warning, shown_statements
 from workmail_constructs.stack_record import StackRecord, is_known
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import CfnResource
     from aws_cdk.aws_iam import IRole
+    from aws_cdk.aws_lambda import CfnFunction
 
     from workmail_constructs.interfaces import AnyBucket, AnyFunction
     from workmail_constructs.organization import WorkMailOrganization
@@ -65,6 +67,8 @@ class FunctionRecord:
     on_failure_queue: Queue | None = None
     permissions: dict[tuple[AnyFunction, str], CfnPermission] = field(default_factory=dict)
     """By what is invoked, and the ARN of the organization that may."""
+    synchronous_rules: list[Construct] = field(default_factory=list)
+    """The rules that wait for the function."""
     _with_queue: set[AnyFunction] = field(default_factory=set)
     """What is named by asynchronous rules and sends its failed events to the queue."""
     _beside: dict[AnyFunction, Construct] = field(default_factory=dict)
@@ -267,6 +271,11 @@ class FunctionRecord:
         made_here = self.made_here
         if made_here is None:
             return
+        if self.synchronous_rules:
+            # As the template has it, since an aspect may have changed it; Lambda's default is 3 seconds.
+            seconds = cast("CfnFunction", made_here.node.default_child).timeout or 0
+            for rule in self.synchronous_rules:
+                guard_timeout(rule, seconds)
         if self.bucket is not None:
             resolve = self.record.stack.resolve
             found = resolve(self.environment().get(MESSAGE_BUCKET_VARIABLE))

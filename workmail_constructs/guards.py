@@ -13,7 +13,7 @@ from workmail_constructs.stack_record import is_known
 from workmail_flow.limits import SYNCHRONOUS_LIMIT_SECONDS, WORKMAIL_REGIONS
 
 if TYPE_CHECKING:
-    from aws_cdk import Duration, ICfnRuleConditionExpression
+    from aws_cdk import ICfnRuleConditionExpression
     from constructs import IConstruct
 
     from workmail_constructs.stack_record import StackRecord
@@ -109,9 +109,8 @@ def guard_place(
             )
 
 
-def guard_timeout(scope: IConstruct, timeout: Duration) -> None:
+def guard_timeout(scope: IConstruct, seconds: float) -> None:
     """Report the function of a synchronous rule that may run for as long as WorkMail waits, or longer (T1)."""
-    seconds = timeout.to_seconds()
     if seconds >= SYNCHRONOUS_LIMIT_SECONDS:
         add_problem(
             scope,

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 from aws_cdk import Annotations, Duration
 from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
-from aws_cdk.aws_lambda import Alias, Architecture, Function, Runtime, Version
+from aws_cdk.aws_lambda import Alias, Architecture, Function, FunctionProps, Runtime, Version
 from aws_cdk.aws_lambda_destinations import SqsDestination
 from aws_cdk.aws_logs import LogGroup
 
 from workmail_constructs import defaults
-from workmail_constructs.guards import guard_place, guard_timeout
+from workmail_constructs.guards import guard_place
 from workmail_constructs.problems import add_warning, shown_statements
+from workmail_constructs.unchecked import unchecked
 from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ LOG_KEY_ACTIONS: Final = ("kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:
 """What CloudWatch Logs does with the key of a log group."""
 
 _SNAP_START_WARNING: Final = "@aws-cdk/aws-lambda:snapStartRequirePublish"
+
+_new_function: Final = unchecked(Function, FunctionProps)
 
 
 class PassedOptions(TypedDict, total=False):
@@ -180,9 +183,6 @@ def new_function(
     options: FunctionOptions,
 ) -> Function:
     """Make the function of the rule `scope`; its role may write to this log group only and do what `content` grants."""
-    timeout = options.get("timeout")
-    if timeout is not None and run.is_synchronous:
-        guard_timeout(scope, timeout)
     environment = dict(options.get("environment", {}))
     if "powertools" in options:
         environment.update(options["powertools"].environment())
@@ -198,7 +198,9 @@ def new_function(
     runs_alias = "alias" in options
     has_destination = not (run.is_synchronous or runs_alias or given_role)
     passed: Any = {name: value for name, value in options.items() if name in PassedOptions.__annotations__}
-    function = Function(
+    # A struct among CDK's own options may be given as a `dict`, which only CDK's constructor converts.
+    make = Function if passed else _new_function
+    function = make(
         scope,
         "Function",
         runtime=options.get("runtime", RUNTIME),
@@ -208,7 +210,7 @@ def new_function(
         ),
         handler=code.handler,
         memory_size=options.get("memory_size", defaults.MEMORY_MB),
-        timeout=timeout or (_SYNCHRONOUS_TIMEOUT if run.is_synchronous else _ASYNCHRONOUS_TIMEOUT),
+        timeout=options.get("timeout") or (_SYNCHRONOUS_TIMEOUT if run.is_synchronous else _ASYNCHRONOUS_TIMEOUT),
         log_group=log_group,
         role=cast("IRole", role),
         environment=environment or None,
@@ -272,9 +274,6 @@ def complete_function(
             "gives mail the fallback action (T2)",
             remedy="give an alias of the version",
         )
-    made_here = owner.made_here
-    if run.is_synchronous and made_here is not None and made_here.timeout is not None:  # Lambda's default is 3 seconds
-        guard_timeout(scope, made_here.timeout)
     owner.grant(scope, content.statements)
     if content.message_bucket is not None:
         owner.name_bucket(scope, content.message_bucket)

@@ -6,9 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Generic, NotRequired, TypedDict, TypeVar, Unpack, cast, overload
 
 import jsii
-from aws_cdk import RemovalPolicy
 from aws_cdk.aws_iam import IGrantable, IPrincipal
-from aws_cdk.aws_lambda import Function, SingletonFunction
 from constructs import Construct
 
 from workmail_constructs.content_access import ContentAccess, ContentGrant, content_grant
@@ -17,7 +15,7 @@ from workmail_constructs.email_flow_rules import EmailFlowRules, flow_rule, func
 from workmail_constructs.function_record import FunctionRecord
 from workmail_constructs.guards import guard_place, guard_region
 from workmail_constructs.message_bucket import MessageBucketOptions
-from workmail_constructs.rule_code import RuleCode
+from workmail_constructs.rule_arguments import check_no_text, content_problems, function_problems, steps_problems
 from workmail_constructs.rule_function import (
     FunctionOptions,
     complete_function,
@@ -26,12 +24,10 @@ from workmail_constructs.rule_function import (
     new_log_group,
     option_problems,
 )
-from workmail_constructs.stack_record import StackRecord
-from workmail_constructs.steps.configuration import VARIABLE_PREFIX
+from workmail_constructs.stack_record import StackRecord, is_known
 from workmail_constructs.steps.rule_steps import (
     bind_steps,
     content_access_of,
-    step_problems,
     steps_of,
     warn_of_fallback,
 )
@@ -40,12 +36,12 @@ from workmail_flow.rule_problems import RuleError
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from aws_cdk import CfnOutput, Duration
+    from aws_cdk import CfnOutput, Duration, RemovalPolicy
     from aws_cdk.aws_cloudwatch import Metric, Unit
     from aws_cdk.aws_iam import IRole
-    from aws_cdk.aws_lambda import Alias, CfnPermission
+    from aws_cdk.aws_lambda import Alias, CfnPermission, Function
     from aws_cdk.aws_logs import ILogGroup
     from aws_cdk.aws_sqs import IQueue
     from typing_extensions import TypeVar as DefaultTypeVar
@@ -53,6 +49,7 @@ if TYPE_CHECKING:
     from workmail_constructs.content_access import AnyContentAccess
     from workmail_constructs.interfaces import AnyBucket, AnyFunction, AnyKey
     from workmail_constructs.organization import WorkMailOrganization
+    from workmail_constructs.rule_code import RuleCode
     from workmail_constructs.run import Run
     from workmail_constructs.steps.step import Step
     from workmail_constructs.words import AnyDirection
@@ -63,7 +60,6 @@ else:
     FunctionT = TypeVar("FunctionT")
 
 Part = TypeVar("Part")
-_OPTIONS: Final = frozenset(FunctionOptions.__annotations__)
 
 
 class MetricOptions(TypedDict, total=False):
@@ -205,8 +201,9 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             RuleError: WorkMail would not take the rule; every problem is named with its argument.
             ValueError: Arguments that contradict each other or those of another rule of the function, stacks that would
                 need each other, or an unknown argument.
-            TypeError: One string where a list of patterns is needed.
+            TypeError: A string where a construct, a `Run` or a list of patterns is needed.
         """
+        check_no_text(id, organization=organization, run=run, function=function, message_bucket=message_bucket)
         way = one_of(FlowDirection, direction, argument="direction")
         access = one_of(ContentAccess, content_access or ContentAccess.NONE, argument="content_access")
         bucket_options = MessageBucketOptions(
@@ -216,19 +213,31 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             auto_delete_objects=message_bucket_auto_delete_objects,
         )
         problems = [
-            *_function_problems(code, steps, function, function_options),
-            *_step_problems(steps, content_access, function_options, run=run, direction=way, organization=organization),
+            *function_problems(code, steps, function, function_options),
+            *steps_problems(steps, content_access, function_options, run=run, direction=way, organization=organization),
             *option_problems(function_options, run=run),
         ]
         if steps is not None and not problems:
             access = content_access_of(steps_of(steps, way))
-        problems += _content_problems(access, run=run, bucket_options=bucket_options)
+        problems += content_problems(access, run=run, bucket_options=bucket_options)
         here = StackRecord.of(scope)
+        if function is None and not here.takes_assets:
+            problems.append(
+                f"code: found stack {here.stack.node.path} with the BootstraplessSynthesizer, which takes no code in "
+                "files; give the stack another synthesizer, or give the rule an existing function"
+            )
         owner = FunctionRecord(here)
         if function is not None and not problems:
             owner = FunctionRecord.of(function)
         if not problems:
-            problems += reference_problems(here, owner.record, organization=organization, bucket_options=bucket_options)
+            problems += reference_problems(
+                here,
+                owner.record,
+                organization=organization,
+                bucket_options=bucket_options,
+                function=function,
+                options=function_options,
+            )
             problems += owner.bucket_problems(bucket_options) if access is ContentAccess.UPDATE else ()
         if problems:
             raise ValueError("\n".join([f"RunLambdaRule {id!r}:", *(f"  {problem}" for problem in problems)]))
@@ -246,7 +255,7 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         guard_place(
             self,
             here,
-            what=f"organization {organization.organization_id}",
+            what=f"organization {_named(organization)}",
             region=organization.region,
             account=organization.account,
             remedy="put the rule into a stack of the organization's Region and account, or name another organization",
@@ -292,10 +301,15 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         self.on_failure_queue = None if run.is_synchronous else owner.keep_failed_events(self, named)
         arn = named.function_arn
         self.invoke_permission = owner.invoke_permission(named, arn, organization)
+        if run.is_synchronous:
+            owner.synchronous_rules.append(self)
         here.checks[owner.check] = None
         self.email_flow_rule = replace(rule, function=arn)
         self.function_arn_output = function_arn_output(self, here, self.email_flow_rule)
-        EmailFlowRules.of(here.stack).add(
+        declared = EmailFlowRules.of(here.stack)
+        if owner.record is not here:
+            declared.keep_deployable()
+        declared.add(
             self.email_flow_rule, organization=organization, scope=self, function_arn_output=self.function_arn_output
         )
 
@@ -359,74 +373,9 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         return made
 
 
-def _step_problems(
-    steps: Sequence[Step] | None,
-    content_access: object,
-    options: FunctionOptions,
-    *,
-    run: Run,
-    direction: FlowDirection,
-    organization: WorkMailOrganization,
-) -> Iterator[str]:
-    if steps is None:
-        return
-    if content_access is not None:
-        yield "content_access: found beside steps; it follows from what the steps do"
-    taken = sorted(name for name in options.get("environment", {}) if name.startswith(VARIABLE_PREFIX))
-    if taken:
-        yield f"environment: found {', '.join(taken)}; names that begin with {VARIABLE_PREFIX} are the steps' own"
-    yield from step_problems(steps, run=run, direction=direction, organization=organization)
-
-
-def _function_problems(
-    code: RuleCode | None, steps: Sequence[Step] | None, function: AnyFunction | None, options: FunctionOptions
-) -> Iterator[str]:
-    given = [name for name, value in (("code", code), ("steps", steps), ("function", function)) if value is not None]
-    if len(given) != 1:
-        found = " and ".join(given) or "none of them"
-        yield (
-            f"code, steps, function: found {found}; give the code or the steps of a function to make, or an existing "
-            "function"
-        )
-    if code is not None and not isinstance(code, RuleCode):
-        yield (
-            f"code: found {type(code).__name__}; give RuleCode.from_folder(…), which packs the runtime too, or make "
-            "the function yourself and give it as function"
-        )
-    if isinstance(function, RunLambdaRule):
-        yield "function: found a RunLambdaRule; give its function: rule.function"
-    elif isinstance(function, SingletonFunction):
-        yield (
-            f"function: found the SingletonFunction {function.node.path}, which does not show the function it stands "
-            "for: its permission and bucket would be made once for each construct; give a Function that the rules share"
-        )
-    unknown = sorted(set(options) - _OPTIONS)
-    if unknown:
-        yield f"{', '.join(unknown)}: unknown argument; see RunLambdaRule and FunctionOptions"
-    elif function is not None and options:
-        yield (
-            f"{', '.join(sorted(options))}: found beside function; an existing function brings its own, so set it "
-            "where the function is defined"
-        )
-
-
-def _content_problems(access: ContentAccess, *, run: Run, bucket_options: MessageBucketOptions) -> Iterator[str]:
-    given = bucket_options.given()
-    if access is ContentAccess.UPDATE and not run.is_synchronous:
-        yield (
-            "content_access: found UPDATE on an asynchronous rule; only an update by a synchronous rule's function has "
-            "an effect (C4): run the rule synchronously, or ask for READ"
-        )
-    if access is not ContentAccess.UPDATE and given:
-        yield f"{', '.join(given)}: found with content_access {access}; only UPDATE has a bucket"
-    elif bucket_options.bucket is not None and len(given) > 1:
-        others = ", ".join(name for name in given if name != "message_bucket")
-        yield f"{others}: found beside message_bucket; an existing bucket brings its own"
-    elif bucket_options.auto_delete_objects and bucket_options.removal_policy is not RemovalPolicy.DESTROY:
-        yield (
-            "message_bucket_auto_delete_objects: found without message_bucket_removal_policy=RemovalPolicy.DESTROY; "
-            "only a bucket that is removed is emptied"
-        )
+def _named(organization: WorkMailOrganization) -> str:
+    named = organization.alias or organization.organization_id
+    return named if is_known(named) else organization.node.path
 
 
 # The arguments whose names differ in a rule file.

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from aws_cdk import NestedStack, Stack
+from aws_cdk import BootstraplessSynthesizer, NestedStack, Stack, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +79,16 @@ class StackRecord:
     def account(self) -> str:
         """The stack's account, or a token for `AWS::AccountId`."""
         return self.stack.account
+
+    @cached_property
+    def stage(self) -> Stage | None:
+        """The stage that the stack is in; the app is one too."""
+        return Stage.of(self.stack)
+
+    @cached_property
+    def takes_assets(self) -> bool:
+        """Whether the stack can have a function whose code is in files."""
+        return not isinstance(self.stack.synthesizer, BootstraplessSynthesizer)
 
     @cached_property
     def top_level(self) -> StackRecord:

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 TEMPLATE_NAME = "template.json"
 """The file of a stack's folder that holds the deployed template."""
 
+UNPUBLISHED = "$LATEST"
+"""The version of a function's newest code and configuration, as Lambda names it."""
+
+MAX_EVENT_AGE_S = 6 * 3600.0
+"""How long Lambda keeps an asynchronous event at most, and by default (AWS Lambda Developer Guide)."""
+
+SEND_FAILED_EVENT = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}
+"""What Lambda does in the role's name to send an event to an on-failure destination, by the destination's service."""
+
 Statement = dict[str, Any]
 """One statement of a policy document, with its intrinsic functions resolved."""
 
@@ -44,6 +53,8 @@ class DeployedFunction:
         max_retries: Retries of a failed asynchronous invocation, 0 to 2.
         package_type: `Zip` or `Image`.
         missing_layers: ARNs of layers that no stack here deploys.
+        version: The version that runs; for an alias the one that it points at.
+        max_event_age_s: Seconds that Lambda keeps an asynchronous event.
     """
 
     arn: str
@@ -61,6 +72,8 @@ class DeployedFunction:
     max_retries: int
     package_type: str
     missing_layers: tuple[str, ...] = ()
+    version: str = UNPUBLISHED
+    max_event_age_s: float = MAX_EVENT_AGE_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,10 +92,14 @@ class LocalDirectory:
         except FileNotFoundError:
             return cls()
 
-    def by_email(self, address: str) -> Entity | None:
-        """Return what has this address, as its own and not as an alias."""
+    def by_email(self, address: str, *, with_aliases: bool = False) -> Entity | None:
+        """Return what has this address; as its own, or also as an alias."""
         key = address_key(address)
-        return next((each for each in self.entities if address_key(each.email) == key), None)
+        for entity in self.entities:
+            addresses = (entity.email, *(entity.aliases if with_aliases else ()))
+            if key in map(address_key, addresses):
+                return entity
+        return None
 
     def find(self, identifier: str) -> Entity | None:
         """Return what has this id, name or address."""

@@ -20,7 +20,7 @@ from workmail_flow.arns import (
 from workmail_flow.flow_rule import FlowRule
 from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
 from workmail_flow.rule_set import RuleSet
-from workmail_local.deployment import DeployedFunction, DeployedOrganization, Deployment
+from workmail_local.deployment import SEND_FAILED_EVENT, DeployedFunction, DeployedOrganization, Deployment
 from workmail_local.state_file import read_state_file
 from workmail_local.whole_file import write_whole_file
 
@@ -185,7 +185,12 @@ class HandlerFolder:
             organizations=(organization,),
             functions={arn: function},
             function_policies={arn: (self._invoke_permission(arn, region, account),) if self.permitted else ()},
-            role_policies={role_arn: self._content_statements(rule, region, account)},
+            role_policies={
+                role_arn: (
+                    *self._content_statements(rule, region, account),
+                    {"Effect": "Allow", "Action": SEND_FAILED_EVENT["sqs"], "Resource": function.on_failure_arn},
+                )
+            },
             bucket_policies={self.bucket: (self._bucket_statement(region, account),)} if updates else {},
             outputs={},
             data_only=(),

@@ -91,5 +91,8 @@ IMMUTABLE_HEADERS = ("bcc", "cc", "date", "from", "message-id", "received", "ret
 """C8: those that say from whom, to whom, when and by which way the message came. Another folding or encoding of the
 same words is not a change."""
 
+DESCRIBES_ALIASES = False
+"""D1: whether `DescribeEntity` finds what has the address as an alias."""
+
 MAX_FUNCTION_QUALIFIERS = 1
 """F13: a rule may name an alias or a version of a function, whose ARN has it as one more part after the name."""

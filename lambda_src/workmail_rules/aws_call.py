@@ -24,7 +24,12 @@ _SERVICES: Final = {
 
 
 def call(
-    service: str, operation: str, arguments: Mapping[str, Any], *, deadline: float | None = None
+    service: str,
+    operation: str,
+    arguments: Mapping[str, Any],
+    *,
+    deadline: float | None = None,
+    host_prefix: str = "",
 ) -> dict[str, Any]:
     """Call an operation and return its answer.
 
@@ -33,6 +38,8 @@ def call(
         operation: Its name.
         arguments: What it takes, as JSON; bytes in base64.
         deadline: The `time.monotonic()` at which to give up.
+        host_prefix: What the operation has before its service's host, by botocore's model; a configured endpoint has
+            none.
 
     Raises:
         ServiceError: The service refused.
@@ -42,7 +49,7 @@ def call(
     settings = read_settings(service)
     endpoint = settings.endpoint_url
     if endpoint is None:
-        host = f"{prefix}-fips" if settings.use_fips else prefix
+        host = f"{host_prefix}{prefix}{'-fips' if settings.use_fips else ''}"
         endpoint = f"https://{host}.{settings.region}.{'api.aws' if settings.use_dualstack else 'amazonaws.com'}"
     headers = {"Content-Type": f"application/x-amz-json-{version}", "X-Amz-Target": f"{target}.{operation}"}
     body = json.dumps(arguments, separators=(",", ":")).encode()

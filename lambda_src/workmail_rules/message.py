@@ -36,6 +36,8 @@ class Message:
         self._recipients = recipients
         self._outcomes_before = conversation.outcomes.checkpoint()
         self._edits_before: Checkpoint | None = None
+        self.edit_may_be_lost = False
+        """Whether it is no failure of the step if WorkMail refuses the edited message (C7, C8)."""
         self.notes: list[str] = []
         """Why the step did what it did, for the log; without addresses, subjects and content."""
 
@@ -56,6 +58,11 @@ class Message:
         A truncated event leaves recipients out (E6); a step without condition on recipients is for them as well.
         """
         return tuple(address for address in self._recipients if address != REST)
+
+    @property
+    def is_for_rest(self) -> bool:
+        """Whether the step is also for recipients that a truncated event leaves out (E6); `REST` stands for them."""
+        return REST in self._recipients
 
     @property
     def raw(self) -> bytes:

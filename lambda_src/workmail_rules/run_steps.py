@@ -147,7 +147,7 @@ def _run(conversation: Conversation, step: RuleStep) -> bool:
         message.roll_back()
         return False
     conversation.log.add(step.name, "DONE", message.notes, ms=_ms_since(started))
-    return message.has_edited
+    return message.has_edited and not message.edit_may_be_lost
 
 
 def _put(conversation: Conversation, edited: Sequence[RuleStep]) -> None:

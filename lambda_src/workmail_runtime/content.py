@@ -7,16 +7,14 @@ import logging
 import os
 import re
 import time
-from base64 import b64encode
+from contextlib import contextmanager
 from enum import StrEnum
-from zlib import crc32
 
 from workmail_flow.limits import BUCKET_NAME_PATTERN, OBJECT_KEY_PATTERN
 from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
 from workmail_flow.record import Record
 from workmail_runtime.aws_request import AwsRequest, send
 from workmail_runtime.aws_settings import read_settings
-from workmail_runtime.chunk_stream import ChunkStream
 from workmail_runtime.content_errors import (
     AccessDeniedError,
     ContentUnavailableError,
@@ -27,13 +25,14 @@ from workmail_runtime.content_errors import (
     ServiceError,
     UpdateRefusedError,
 )
+from workmail_runtime.put_object import put_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import ClassVar, Final, Protocol
 
     from workmail_runtime.aws_request import AwsResponse
-    from workmail_runtime.aws_settings import AwsSettings
     from workmail_runtime.edit import MessageEditor
     from workmail_runtime.lambda_context import LambdaContext
 
@@ -246,37 +245,28 @@ def _call_message_flow(method: str, event: ContentEvent, body: bytes | None = No
         {"Content-Type": "application/json"} if body else {},
         body,
     )
-    return _send(request, settings, event)
+    with _named_errors():
+        return send(request, settings, deadline=_deadline(event))
 
 
 def _upload(chunks: tuple[Chunk, ...], location: _Location, event: ContentEvent) -> str | None:
-    """Upload and return the object's version, if the bucket keeps versions."""
-    settings = read_settings("S3")
-    if settings.endpoint_url:
-        # As boto3 does: a configured endpoint need not have a name for each bucket.
-        url = f"{settings.endpoint_url}/{location.bucket}/{location.key}"
-    else:
-        host = ".".join(["s3-fips" if settings.use_fips else "s3", *["dualstack"] * settings.use_dualstack])
-        url = f"https://{location.bucket}.{host}.{settings.region}.amazonaws.com/{location.key}"
-    checksum = 0
-    for chunk in chunks:
-        checksum = crc32(chunk, checksum)
-    headers = {
-        "Content-Type": "message/rfc822",
-        "x-amz-checksum-crc32": b64encode(checksum.to_bytes(4, "big")).decode(),
-        "x-amz-sdk-checksum-algorithm": "CRC32",
-    }
-    request = AwsRequest("PUT", url, "s3", headers, ChunkStream(chunks), "x-amz-checksum-crc32")
-    version = _send(request, settings, event).headers.get("x-amz-version-id")
-    return None if version == "null" else version
+    with _named_errors():
+        return put_object(
+            location.bucket, location.key, chunks, content_type="message/rfc822", deadline=_deadline(event)
+        )
 
 
-def _send(request: AwsRequest, settings: AwsSettings, event: ContentEvent) -> AwsResponse:
-    deadline = None
-    if event.context is not None:
-        deadline = time.monotonic() + event.context.get_remaining_time_in_millis() / 1000 - _SPARE_S
+def _deadline(event: ContentEvent) -> float | None:
+    if event.context is None:
+        return None
+    return time.monotonic() + event.context.get_remaining_time_in_millis() / 1000 - _SPARE_S
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """Raise the class of error that a handler can catch, where there is one."""
     try:
-        return send(request, settings, deadline=deadline)
+        yield
     except ServiceError as error:
         kind = _ERRORS.get(error.code)
         if kind is None:

@@ -6,22 +6,46 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from aws_cdk import App, Stack, Validations
+from aws_cdk import App, RemovalPolicy, Stack, Validations
+from aws_cdk.aws_cloudwatch_actions import SnsAction
+from aws_cdk.aws_ec2 import Vpc
+from aws_cdk.aws_events import EventBus
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_kms import Key
-from aws_cdk.aws_lambda import Alias
+from aws_cdk.aws_lambda import Alias, Tracing
+from aws_cdk.aws_s3 import Bucket
+from aws_cdk.aws_secretsmanager import Secret
+from aws_cdk.aws_sns import Topic
+from aws_cdk.aws_stepfunctions import StateMachine, StateMachineType
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
-from tests.constructs.stacks import HERE, ORGANIZATION_ID, new_function, new_rule
+from tests.constructs.stacks import ACCOUNT, HERE, ORGANIZATION_ID, REGION, new_function, new_rule
+from tests.constructs.steps.rules import new_rule_of
 from workmail_constructs import ContentAccess, FlowRuleOperatorPolicy, Run, WorkMailOrganization
+from workmail_constructs.steps.allow_or_block import AllowOrBlock
+from workmail_constructs.steps.ask_state_machine import AskStateMachine
 from workmail_constructs.steps.banner import Banner
+from workmail_constructs.steps.chat import Slack
+from workmail_constructs.steps.decision import Bounce
+from workmail_constructs.steps.filter_by_header import FilterByHeader
+from workmail_constructs.steps.find_sensitive import FindSensitive
 from workmail_constructs.steps.footer import Footer
+from workmail_constructs.steps.limit_rate import LimitRate
+from workmail_constructs.steps.notify_chat import NotifyChat
 from workmail_constructs.steps.own_step import OwnStep
+from workmail_constructs.steps.publish_event import PublishEvent
+from workmail_constructs.steps.restrict_mailboxes import RestrictMailboxes
+from workmail_constructs.steps.save_message import SaveMessage
 from workmail_constructs.steps.subject_prefix import SubjectPrefix
 from workmail_constructs.steps.translate import Translate
 
+if TYPE_CHECKING:
+    from workmail_constructs.steps.step import Step
+
 OWN_STEP = Path(__file__).parents[1] / "local" / "steps" / "framework_app" / "charge"
+PLACE = f"{REGION}:{ACCOUNT}"
 
 
 def build(outdir: str) -> App:
@@ -43,12 +67,56 @@ def build(outdir: str) -> App:
     role = Role(existing, "UsersRole", assumed_by=ServicePrincipal("lambda.amazonaws.com"))
     alias = Alias(existing, "Live", alias_name="live", version=new_function(existing, role=role).current_version)
     new_rule(existing, function=alias, content_access=ContentAccess.READ)
+    new_rule(Stack(app, "Qualified", env=HERE), alias="live", content_access=ContentAccess.UPDATE)
+    new_rule(Stack(app, "QualifiedAsynchronous", env=HERE), alias="live", run=Run.asynchronous(), retry_attempts=0)
+    network = Stack(app, "Network", env=HERE)
+    vpc = Vpc.from_vpc_attributes(
+        network,
+        "Vpc",
+        vpc_id="vpc-0123456789abcdef0",
+        availability_zones=["eu-west-1a"],
+        private_subnet_ids=["subnet-1"],
+    )
+    new_rule(network, vpc=vpc, content_access=ContentAccess.READ)
+    traced = Stack(app, "Traced", env=HERE)
+    new_rule(traced, tracing=Tracing.ACTIVE, log_encryption_key=Key(traced, "Key", enable_key_rotation=True))
+    new_rule(
+        Stack(app, "Removed", env=HERE),
+        content_access=ContentAccess.UPDATE,
+        log_removal_policy=RemovalPolicy.DESTROY,
+        message_bucket_removal_policy=RemovalPolicy.DESTROY,
+        message_bucket_auto_delete_objects=True,
+    )
+    owner, user = Stack(app, "Owner", env=HERE), Stack(app, "User", env=HERE)
+    shared = new_rule(owner, content_access=ContentAccess.UPDATE).function
+    new_rule(user)
+    new_rule(user, "Shared", function=shared, content_access=ContentAccess.UPDATE, senders=["shared.example"])
     operator = Stack(app, "Operator", env=HERE)
     organization = WorkMailOrganization.from_organization_id(operator, "Organization", ORGANIZATION_ID)
     FlowRuleOperatorPolicy(operator, "Operator", organization=organization)
     new_rule(Stack(app, "OnceSteps", env=HERE), code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)])
     editing = [Translate("en"), SubjectPrefix("[EXT]"), Banner("Care"), Footer("Example Ltd")]
     new_rule(Stack(app, "Editing", env=HERE), code=None, steps=editing)
+    notify = Stack(app, "Notify", env=HERE)
+    bus = EventBus.from_event_bus_name(notify, "Bus", "mail")
+    secret = Secret.from_secret_complete_arn(notify, "Webhook", f"arn:aws:secretsmanager:{PLACE}:secret:Webhook-AbCdEf")
+    steps: list[Step] = [PublishEvent(bus), NotifyChat(Slack("Mail"), webhook=secret)]
+    for name in ("Standard", "Express"):
+        machine = StateMachine.from_state_machine_arn(notify, name, f"arn:aws:states:{PLACE}:stateMachine:{name}")
+        steps.append(AskStateMachine(machine, type=StateMachineType[name.upper()], name=name))
+    new_rule(notify, code=None, steps=steps)
+    limits = Stack(app, "InboundLimits", env=HERE)
+    topic = Topic(limits, "UsersTopic", enforce_ssl=True, master_key=Key(limits, "Key", enable_key_rotation=True))
+    limit = LimitRate(
+        addresses=["all@example.com"], per_minute=20, then=Bounce("Too many."), alarm_actions=[SnsAction(topic)]
+    )
+    restrict = RestrictMailboxes("interns@example.com")
+    new_rule(limits, code=None, steps=[limit, restrict])
+    find = FindSensitive(then=Bounce("No."))
+    new_rule(Stack(app, "OutboundLimits", env=HERE), direction="OUTBOUND", code=None, steps=[restrict, find])
+    filters = Stack(app, "Filters", env=HERE)
+    saved = Bucket.from_bucket_name(filters, "Archive", "archive")
+    new_rule_of(filters, SaveMessage(saved), AllowOrBlock(), FilterByHeader("X-Spam", "YES"))
     return app
 
 

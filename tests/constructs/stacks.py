@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from aws_cdk.aws_lambda import Code, Function, Runtime
 from workmail_constructs import FallbackAction, FlowDirection, RuleCode, Run, RunLambdaRule, WorkMailOrganization
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from constructs import Construct
 
 ORGANIZATION_ID = "m-0123456789abcdef0123456789abcdef"
@@ -78,3 +81,17 @@ def warnings_of(stack: Stack) -> list[tuple[str, str]]:
     """Return path and text of each warning reported at synth."""
     found = Annotations.from_stack(stack).find_warning("*", Match.any_value())
     return [(each.id, str(each.entry.data)) for each in found]
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    """Return what a deployment makes (+), removes (-) and replaces (~), each by its readable logical id."""
+    return (
+        {f"+{readable(name)}" for name in after.keys() - before.keys()}
+        | {f"-{readable(name)}" for name in before.keys() - after.keys()}
+        | {f"~{readable(name)}" for name in before.keys() & after.keys() if before[name] != after[name]}
+    )
+
+
+def readable(logical_id: str) -> str:
+    """Return a logical id without the hash of its path, and a version's without that of its content."""
+    return re.sub(r"[0-9A-F]{8}([0-9a-f]{32})?$", "", logical_id)

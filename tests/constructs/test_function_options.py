@@ -145,6 +145,14 @@ def test_an_alias_is_what_the_rule_runs() -> None:
     assert isinstance(rule.function, Function)
 
 
+def test_a_struct_may_be_given_as_a_dict() -> None:
+    stack = new_stack()
+    new_rule(stack, alias="live", current_version_options={"provisioned_concurrent_executions": 2})
+
+    provisioned = only(stack, "AWS::Lambda::Version")["ProvisionedConcurrencyConfig"]
+    assert provisioned == {"ProvisionedConcurrentExecutions": 2}
+
+
 def test_an_alias_may_be_deployed_gradually() -> None:
     stack = new_stack()
     rule = new_rule(stack, alias="live")

@@ -19,7 +19,7 @@ from tests.constructs.handler_folders import asset_hash, content, packed, write
 from tests.constructs.stacks import HANDLER, errors_of, new_rule, new_stack
 from workmail_constructs import PackingError, RuleCode, assets
 from workmail_constructs.assets import Target
-from workmail_flow.packed_code import RUNTIME_PACKAGES
+from workmail_flow.packed_code import RUNTIME_PACKAGES, STEPS_PACKAGE
 
 if TYPE_CHECKING:
     from aws_cdk import Stack
@@ -66,8 +66,8 @@ def domain_changed(tmp_path: Path, module: str, monkeypatch: pytest.MonkeyPatch)
     shutil.copytree(assets._source_of("workmail_flow"), copied)
     with (copied / f"{module}.py").open("a") as file:
         file.write("ADDED = 1\n")
-    sources = {"workmail_flow": copied, "workmail_runtime": assets._source_of("workmail_runtime")}
-    monkeypatch.setattr(assets, "_source_of", sources.__getitem__)
+    sources = {name: assets._source_of(name) for name in (*RUNTIME_PACKAGES, STEPS_PACKAGE)}
+    monkeypatch.setattr(assets, "_source_of", {**sources, "workmail_flow": copied}.__getitem__)
     assets.pack.cache_clear()
 
 

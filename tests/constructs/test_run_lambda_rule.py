@@ -8,7 +8,7 @@ import pytest
 from aws_cdk import Duration, Stack
 from aws_cdk.assertions import Template
 from aws_cdk.aws_dynamodb import Attribute, AttributeType, TableV2
-from aws_cdk.aws_lambda import Runtime
+from aws_cdk.aws_lambda import Code, Runtime
 from aws_cdk.aws_logs import RetentionDays
 
 from tests.constructs.stacks import (
@@ -375,3 +375,26 @@ def test_a_rule_may_have_another_name_than_its_construct() -> None:
     rule = new_rule(stack, "Rule", name="Greets everybody")
 
     assert rule.email_flow_rule.name == "Greets everybody"
+
+
+def test_text_in_place_of_a_construct_is_refused_all_together() -> None:
+    with pytest.raises(TypeError) as caught:
+        new_rule(
+            new_stack(),
+            organization="m-0123",
+            run="synchronous",
+            function="arn:aws:lambda:eu-west-1:111122223333:function:mail",
+            message_bucket="messages",
+        )
+    assert [line.partition(":")[0].strip() for line in str(caught.value).splitlines()[1:]] == [
+        "organization",
+        "run",
+        "function",
+        "message_bucket",
+    ]
+    assert "give Run.synchronous(fallback=…) or Run.asynchronous()" in str(caught.value)
+
+
+def test_code_of_cdks_own_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"code: found InlineCode; give RuleCode.from_folder"):
+        new_rule(new_stack(), code=Code.from_inline("x"))

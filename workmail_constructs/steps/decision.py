@@ -76,3 +76,22 @@ class Deliver(Decision):
     """Deliver the message as usual, which takes back what an earlier step said of junk."""
 
     action = ReplyAction.DEFAULT
+
+
+def decisions(**given: Decision | None) -> dict[str, Decision | None]:
+    """Return a step's decisions by argument.
+
+    Raises:
+        TypeError: One of them is none.
+    """
+    for argument, decision in given.items():
+        if decision is not None and not isinstance(decision, Decision):
+            raise TypeError(
+                f"{argument}: found {decision!r}; give Bounce(text), Drop(), Junk(), BypassSpamCheck() or Deliver()"
+            )
+    return given
+
+
+def configured(given: Mapping[str, Decision | None]) -> dict[str, object]:
+    """Return a step's decisions as its running side reads them: the arguments of `decide`, or None."""
+    return {argument: decision and decision.configuration() for argument, decision in given.items()}

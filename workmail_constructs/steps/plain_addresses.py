@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def address_problems(addresses: Sequence[str], *, argument: str) -> Iterator[str]:
-    """Yield which of these are patterns for more than one address.
+    """Yield which of these are patterns for more than one address; none at all are fine.
 
     Raises:
         ValueError: One of them is no pattern either.
         TypeError: One string where a list is needed.
     """
-    for index, pattern in enumerate(patterns(addresses, argument=argument)):
+    for index, pattern in enumerate(patterns(addresses, argument=argument) if addresses else ()):
         if pattern.kind is not PatternKind.ADDRESS:
             yield f"{argument}[{index}]: found {addresses[index]!r}; give one address, such as all@example.com"
 

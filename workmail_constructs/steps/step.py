@@ -74,7 +74,7 @@ class Step(ABC):
     function: str
     """What runs: `MODULE:FUNCTION`, a module of `workmail_rules` and its function."""
     default_on_failure: ClassVar[OnFailure] = OnFailure.GO_ON
-    guards: ClassVar[bool] = False
+    guards: bool = False
     """Whether mail that the step did not see to must not be delivered; synth then warns of a fallback that delivers."""
 
     def __init__(

@@ -30,7 +30,7 @@ _CONDITIONS: Final = {
     "PrincipalOrgID": "aws:PrincipalOrgID",
     "SourceAccount": "aws:SourceAccount",
 }
-_INTRINSICS: Final = {"Ref", "Fn::GetAtt", "Fn::ImportValue", "Fn::Join", "Fn::Select", "Fn::Sub"}
+_INTRINSICS: Final = {"Ref", "Fn::GetAtt", "Fn::GetStackOutput", "Fn::ImportValue", "Fn::Join", "Fn::Select", "Fn::Sub"}
 _IN_SUB: Final = re.compile(r"\$\{(!?)([^{}]+)\}")
 
 
@@ -79,7 +79,7 @@ class TemplatePolicies:
                 parts = self.text(whole).split(delimiter)
                 return parts[int(index)] if int(index) < len(parts) else spell_intrinsic(value)
             case {"Fn::ImportValue": export}:
-                return self.text(export).replace(":", "/")
+                return self.text(export).replace(":", "-")
         return spell_intrinsic(value)
 
     def resolved(self, node: Any) -> Any:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from moto.cloudformation import parsing
 from moto.cloudformation.models import cloudformation_backends
+from moto.cloudformation.responses import CloudFormationResponse
 from moto.dynamodb.models import DynamoDBBackend
 from moto.iam import models as iam
 from moto.moto_server import werkzeug_app
 from moto.sts.models import STSBackend
 
 from workmail_local.aws.bootstrap import bootstrap_for_role
-from workmail_local.aws.cloudformation.local_cloudformation import LocalCloudFormation
+from workmail_local.aws.cloudformation.local_cloudformation import LocalCloudFormation, local_cloudformation
 from workmail_local.aws.cloudformation.resolver import Resolver
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def apply(*, account_of_key: Callable[[str], str]) -> None:
     """
     _use_accounts_of(account_of_key)
     _use_local_cloudformation()
+    _find_change_sets_of_their_stack()
     _use_resolver()
     _bootstrap_on_demand()
     _give_out_unguessable_keys()
@@ -49,6 +51,24 @@ def _use_accounts_of(account_of_key: Callable[[str], str]) -> None:
 def _use_local_cloudformation() -> None:
     """Stacks of moto do not roll back; `workmail_local.aws.cloudformation` lists the rest."""
     cloudformation_backends.backend = LocalCloudFormation
+
+
+def _find_change_sets_of_their_stack() -> None:
+    """In moto, a change set's name is looked for in every stack; the CDK CLI gives those of all stacks one name."""
+    for operation in ("delete_change_set", "describe_change_set", "execute_change_set"):
+        setattr(CloudFormationResponse, operation, _with_arn(getattr(CloudFormationResponse, operation)))
+
+
+def _with_arn(operation: Callable[[CloudFormationResponse], Any]) -> Callable[[CloudFormationResponse], Any]:
+    @wraps(operation)
+    def of_its_stack(self: CloudFormationResponse) -> Any:
+        backend = local_cloudformation(self.current_account, self.region)
+        self.params["ChangeSetName"] = backend.change_set_arn(
+            self.params["ChangeSetName"], self.params.get("StackName", "")
+        )
+        return operation(self)
+
+    return of_its_stack
 
 
 def _use_resolver() -> None:

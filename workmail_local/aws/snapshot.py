@@ -15,6 +15,7 @@ from moto.iam.models import iam_backends
 
 from workmail_flow.template import METADATA_KEY
 from workmail_local.aws.cloudformation.providers import provider_for
+from workmail_local.deployment import MAX_EVENT_AGE_S, UNPUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +93,7 @@ def _resources(stack: LocalStack, *types: str) -> Iterator[tuple[dict[str, Any],
 def _functions(stack: LocalStack, code: dict[str, bytes]) -> Iterator[dict[str, Any]]:
     backend = get_backend(stack.account_id, stack.region_name)
     configurations = {
-        (_function_name(properties["FunctionName"]), properties.get("Qualifier", "$LATEST")): properties
+        (_function_name(properties["FunctionName"]), properties.get("Qualifier", UNPUBLISHED)): properties
         for properties, _ in _resources(stack, "AWS::Lambda::EventInvokeConfig")
     }
 
@@ -101,7 +102,7 @@ def _functions(stack: LocalStack, code: dict[str, bytes]) -> Iterator[dict[str, 
         return _function_entry(arn, function, configuration, stack, code)
 
     for _, function in _resources(stack, "AWS::Lambda::Function"):
-        yield entry(function.function_arn, function, "$LATEST")
+        yield entry(function.function_arn, function, UNPUBLISHED)
     for _, version in _resources(stack, "AWS::Lambda::Version"):
         published: Any = backend.get_function(version.physical_resource_id)
         yield entry(version.physical_resource_id, published, version.version)
@@ -136,7 +137,9 @@ def _function_entry(
         "role_arn": declared["Role"],
         "on_failure_arn": destination or dead_letters,
         "max_retries": int(configuration.get("MaximumRetryAttempts", _DEFAULT_RETRIES)),
+        "max_event_age_s": float(configuration.get("MaximumEventAgeInSeconds", MAX_EVENT_AGE_S)),
         "package_type": "Image" if is_image else "Zip",
+        "version": str(function.version),
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.wrappers import Response
 
+from workmail_flow.assumptions import DESCRIBES_ALIASES
 from workmail_local.aws.refusal import refusal
 from workmail_local.directory import LocalDirectory
 from workmail_local.state_file import StateFileError
@@ -24,8 +25,6 @@ _ENABLED: Final = "ENABLED"
 
 class WorkMailReads:
     """WSGI middleware, behind `FunctionAccess`. The file is read for each request, so it may change at any time.
-
-    `DescribeEntity` does not find an alias: no page of WorkMail's says that it does.
 
     Args:
         application: What answers all other requests.
@@ -64,7 +63,7 @@ def _refused(environ: dict[str, Any], message: str, code: str) -> Response:
 
 
 def _describe_entity(directory: LocalDirectory, asked: dict[str, Any]) -> dict[str, Any]:
-    entity = directory.by_email(asked["Email"])
+    entity = directory.by_email(asked["Email"], with_aliases=DESCRIBES_ALIASES)
     if entity is None:
         raise _NotFoundError("The entity does not exist in the organization.")
     return {"EntityId": entity.id, "Name": entity.name, "Type": _type_of(entity)}

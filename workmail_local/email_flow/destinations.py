@@ -8,37 +8,39 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from workmail_local.deployment import UNPUBLISHED
+
 if TYPE_CHECKING:
     from workmail_local.access_keys import AccessKeys
+    from workmail_local.deployment import DeployedFunction
     from workmail_local.records import Attempt
 
 
 def failure_record(
-    *, function_arn: str, event: dict[str, Any], attempt: Attempt, condition: str, now: float
+    *, function: DeployedFunction, event: dict[str, Any], attempt: Attempt, condition: str, now: float
 ) -> dict[str, Any]:
     """Return the invocation record in the form that AWS documents for destinations.
 
     Args:
-        function_arn: The function, alias or version that was invoked.
+        function: The function, alias or version that was invoked.
         event: Its event.
         attempt: The last attempt.
         condition: `RetriesExhausted` or `EventAgeExceeded`.
         now: Seconds since the epoch.
     """
-    qualified = function_arn.count(":") > 6
-    version = function_arn.rpartition(":")[2] if qualified else "$LATEST"
+    qualified = function.arn.count(":") > 6
     timestamp = datetime.fromtimestamp(now, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {
         "version": "1.0",
         "timestamp": timestamp,
         "requestContext": {
             "requestId": attempt.request_id,
-            "functionArn": function_arn if qualified else f"{function_arn}:$LATEST",
+            "functionArn": function.arn if qualified else f"{function.arn}:{UNPUBLISHED}",
             "condition": condition,
             "approximateInvokeCount": attempt.number,
         },
         "requestPayload": event,
-        "responseContext": {"statusCode": 200, "executedVersion": version, "functionError": "Unhandled"},
+        "responseContext": {"statusCode": 200, "executedVersion": function.version, "functionError": "Unhandled"},
         "responsePayload": {"errorType": attempt.error_type, "errorMessage": attempt.error},
     }
 

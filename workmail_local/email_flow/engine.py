@@ -15,8 +15,10 @@ from workmail_flow.address import address_key
 from workmail_flow.assumptions import conversation, from_for_rules, retry_delay_s
 from workmail_flow.judge_payload import judge_payload
 from workmail_flow.vocabulary import FlowDirection, RuleAction
+from workmail_local.deployment import MAX_EVENT_AGE_S
 from workmail_local.email_flow.destinations import failure_record
 from workmail_local.email_flow.invoker import CannotRunError, Invoker
+from workmail_local.iam.questions import may_role_send
 from workmail_local.mail.front_door import Refusal, envelope_address_problem, is_spam, refuse
 from workmail_local.message_head import MessageHead
 from workmail_local.records import (
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from workmail_flow.judge_reply import Verdict
     from workmail_local.clock import Clock
     from workmail_local.deployed import Deployed, Organization
+    from workmail_local.deployment import DeployedFunction
     from workmail_local.email_flow.destinations import Destinations
     from workmail_local.mail.post_office import PostOffice
     from workmail_local.store.store import Store
@@ -44,9 +47,6 @@ _log = logging.getLogger(__name__)
 
 ASYNCHRONOUS_RETRIES_S = (60.0, 120.0)
 """How long Lambda waits before it retries an asynchronous function after an error (AWS Lambda Developer Guide)."""
-
-EVENT_AGE_S = 6 * 3600.0
-"""How long Lambda keeps a throttled asynchronous event (AWS Lambda Developer Guide)."""
 
 _STORE_RETRY_S = 5.0
 """How long a flow waits after its state could not be written."""
@@ -358,6 +358,7 @@ class Engine:
         """Invoke the function as Lambda does, beside the delivery: its failure touches no mail (T4, R10)."""
         function = self._deployed().functions.get(flow.run_lambda_rule.function or "")
         retries = ASYNCHRONOUS_RETRIES_S[: function.max_retries if function else 0]
+        max_age_s = function.max_event_age_s if function else MAX_EVENT_AGE_S
         failures = throttles = 0
         while True:
             attempt = await self._attempt(flow, wait_s=None)
@@ -370,35 +371,41 @@ class Engine:
                 return
             if attempt.outcome is AttemptOutcome.THROTTLED:
                 throttles += 1
-                delay_s = retry_delay_s(throttles, EVENT_AGE_S)  # Lambda's own queue has the same numbers
-                condition = "EventAgeExceeded"
-                age_s = self._clock.age(flow.first_attempt_at or attempt.started_at)
-                give_up = age_s + delay_s > EVENT_AGE_S
+                delay_s = retry_delay_s(throttles, MAX_EVENT_AGE_S)  # Lambda's own queue has the same numbers
             else:
                 # Attempts before a restart count too.
                 failures = max(failures + 1, attempt.number - throttles)
-                condition = "RetriesExhausted"
-                give_up = failures > len(retries)
-                delay_s = 0.0 if give_up else retries[failures - 1]
-            if give_up:
-                await self._give_up(flow, attempt, condition, function.on_failure_arn if function else None)
+                if failures > len(retries):
+                    await self._give_up(flow, function, attempt, "RetriesExhausted")
+                    return
+                delay_s = retries[failures - 1]
+            if self._clock.age(flow.first_attempt_at or attempt.started_at) + delay_s > max_age_s:
+                await self._give_up(flow, function, attempt, "EventAgeExceeded")
                 return
             await self._wait_for_retry(flow, attempt, delay_s)
 
-    async def _give_up(self, flow: Flow, attempt: Attempt, condition: str, on_failure_arn: str | None) -> None:
+    async def _give_up(self, flow: Flow, function: DeployedFunction | None, attempt: Attempt, condition: str) -> None:
         kept: str | None = None
-        if on_failure_arn is not None:
+        if function is not None and function.on_failure_arn is not None:
+            destination = function.on_failure_arn
             record = failure_record(
-                function_arn=flow.run_lambda_rule.function or "",
+                function=function,
                 event=self._invoker.event(flow),
                 attempt=attempt,
                 condition=condition,
                 now=self._clock.now(),
             )
-            # Sent before it is kept: after a kill in between it is sent twice rather than never.
-            prevented = await self._destinations.send(on_failure_arn, record)
-            kept = json.dumps({"destination": on_failure_arn, "prevented": prevented, "record": record})
+            prevented = self._refused_destination(function.role_arn, destination)
+            if prevented is None:
+                # Sent before it is kept: after a kill in between it is sent twice rather than never.
+                prevented = await self._destinations.send(destination, record)
+            kept = json.dumps({"destination": destination, "prevented": prevented, "record": record})
         await self._store.finish_run(flow, RunState.FAILED, attempt=attempt, failure_record=kept)
+
+    def _refused_destination(self, role_arn: str, destination: str) -> str | None:
+        """Return why the function's role may not send to its destination, or None: Lambda sends in the role's name."""
+        access = may_role_send(self._deployed().role_policies, role_arn=role_arn, destination=destination)
+        return None if access.allowed else access.reason
 
 
 def _inspected(content: bytes, *, recipients: int) -> tuple[MessageHead, bool]:

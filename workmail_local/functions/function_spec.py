@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
+from workmail_local.deployment import UNPUBLISHED
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -34,6 +36,7 @@ class FunctionSpec:
         timeout_s: Seconds per invocation; Lambda's default is 3.
         missing_layers: ARNs of layers whose content is not here.
         region: The function's Region.
+        version: The version that runs.
 
     Raises:
         UnsupportedRuntimeError: The runtime is not a Python one.
@@ -50,6 +53,7 @@ class FunctionSpec:
     timeout_s: float = 3.0
     missing_layers: tuple[str, ...] = ()
     region: str = "us-east-1"
+    version: str = UNPUBLISHED
 
     def __post_init__(self) -> None:
         if not _PYTHON_RUNTIME.fullmatch(self.runtime):
@@ -79,4 +83,5 @@ class FunctionSpec:
             timeout_s=deployed.timeout_s,
             missing_layers=deployed.missing_layers,
             region=region,
+            version=deployed.version,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workmail_flow.arns import INVOKE_FUNCTION, READ_UPDATED, workmail_principal
+from workmail_local.deployment import SEND_FAILED_EVENT
 from workmail_local.iam.evaluate import Access, evaluate
 from workmail_local.iam.pattern import arn_parts
 
@@ -71,6 +72,21 @@ def may_role(
         resource=resource,
         context=identity_context(role_arn, region, resource),
     )
+
+
+def may_role_send(role_policies: Mapping[str, Sequence[Statement]], *, role_arn: str, destination: str) -> Access:
+    """Whether a function's role may send the events that the function failed on to a queue or topic.
+
+    Args:
+        role_policies: As `Deployment.role_policies` holds them.
+        role_arn: The function's role.
+        destination: ARN of the queue or topic; one of another service passes.
+    """
+    _, _, service, region, _, _ = arn_parts(destination)
+    action = SEND_FAILED_EVENT.get(service)
+    if action is None:
+        return Access(True, f"destinations of {service} are not checked")
+    return may_role(role_policies, role_arn=role_arn, action=action, resource=destination, region=region)
 
 
 def may_workmail_read_object(

@@ -21,9 +21,10 @@ PACKS = {"AwsSolutions": "AWS Solutions", "NIST.800.53.R5": "NIST 800-53 R5"}
 _SHORT_LIVED = "The bucket is empty after a day; only the function puts into it, and only WorkMail reads it (C5)."
 
 _NOTES_OF_A_DAY = (
-    "The table of steps notes for a day what was done for an invocation, so that a retry does not do it again (E7). A "
-    "restored note would be of mail that is delivered."
+    "The table of steps notes for a day what was done for an invocation, so that a retry does not do it again (E7); "
+    "that of `LimitRate` notes what came in the last minutes. A restored note would be of mail that is delivered."
 )
+
 REASONS = {
     "AwsSolutions-IAM5[Resource::arn:aws:workmailmessageflow:REGION:ACCOUNT:message/ORGANIZATION_ID/incoming/*]": (
         "Ids of messages are not known before a message comes. The organization and the direction are named, which is "
@@ -34,8 +35,9 @@ REASONS = {
     ),
     "AwsSolutions-IAM5[Resource::*]": (
         "With `from_alias`: the action that lists organizations takes no resource (L8); a condition keeps it in the "
-        "stack's Region. With `Translate`: neither translating nor finding out a language takes one; a condition keeps "
-        "both there too."
+        "stack's Region. With `vpc`: the function's network interfaces do not exist yet. With `tracing`: X-Ray has no "
+        "resources to name. With `Translate`: neither translating nor finding out a language takes one; a condition "
+        "keeps both in the stack's Region."
     ),
     "AwsSolutions-L1": "Python 3.13 is the newest runtime that our tests run handlers under.",
     "AwsSolutions-S1": _SHORT_LIVED,
@@ -71,9 +73,22 @@ REASONS = {
     "NIST.800.53.R5-S3DefaultEncryptionKMS": (
         "S3's own key by default. `message_key` encrypts the bucket with a KMS key, and the finding goes."
     ),
+    "AwsSolutions-IAM5[Resource::arn:aws:workmailmessageflow:REGION:ACCOUNT:message/ORGANIZATION_ID/outgoing/*]": (
+        "The same, for outbound messages."
+    ),
     "AwsSolutions-DDB3": _NOTES_OF_A_DAY,
-    "NIST.800.53.R5-DynamoDBInBackupPlan": _NOTES_OF_A_DAY,
+    "NIST.800.53.R5-DynamoDBInBackupPlan": (
+        f"{_NOTES_OF_A_DAY} With `AllowOrBlock`: which plan is yours to say. Its table keeps the changes of 35 days "
+        "(point-in-time recovery), and stays when the stack is deleted."
+    ),
     "NIST.800.53.R5-DynamoDBPITREnabled": _NOTES_OF_A_DAY,
+    "AwsSolutions-IAM5[Resource::arn:aws:states:REGION:ACCOUNT:execution:Standard:*]": (
+        "`AskStateMachine`: an execution is named by its invocation, which is not known before a message comes. The "
+        "state machine is named, which is the narrowest there is."
+    ),
+    "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::archive/*]": (
+        "With `SaveMessage`: each message has its own key. `prefix` narrows it to your prefix."
+    ),
 }
 """Why each finding stays; a name in brackets says what of a resource it is about."""
 

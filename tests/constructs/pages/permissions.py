@@ -7,20 +7,35 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk.assertions import Template
+from aws_cdk.aws_dynamodb import Attribute, AttributeType, Table
 from aws_cdk.aws_ec2 import SecurityGroup, Vpc
+from aws_cdk.aws_events import EventBus
 from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Tracing
-from aws_cdk.aws_s3 import Bucket
+from aws_cdk.aws_s3 import Bucket, BucketEncryption
+from aws_cdk.aws_secretsmanager import Secret
+from aws_cdk.aws_stepfunctions import IStateMachine, StateMachine, StateMachineType
 
 from tests.constructs.checked_app import OWN_STEP
 from tests.constructs.pages import WRITE, table
 from tests.constructs.stacks import ORGANIZATION_ID, new_function, new_rule, new_stack
+from tests.constructs.steps.rules import new_rule_of
 from workmail_constructs import ContentAccess, EmailFlowRules, FlowRuleOperatorPolicy, Run, WorkMailOrganization
 from workmail_constructs.flow_rule_operator_policy import FLOW_RULE_OPERATOR_ACTIONS
 from workmail_constructs.rule_function import LOG_KEY_ACTIONS, NETWORK_ACTIONS
+from workmail_constructs.steps.allow_or_block import AllowOrBlock
+from workmail_constructs.steps.ask_state_machine import AskStateMachine
 from workmail_constructs.steps.banner import Banner
+from workmail_constructs.steps.chat import Slack
+from workmail_constructs.steps.decision import Bounce
+from workmail_constructs.steps.find_sensitive import FindSensitive
 from workmail_constructs.steps.footer import Footer
+from workmail_constructs.steps.limit_rate import LimitRate
+from workmail_constructs.steps.notify_chat import NotifyChat
 from workmail_constructs.steps.own_step import OwnStep
+from workmail_constructs.steps.publish_event import PublishEvent
+from workmail_constructs.steps.restrict_mailboxes import RestrictMailboxes
+from workmail_constructs.steps.save_message import SaveMessage
 from workmail_constructs.steps.subject_prefix import SubjectPrefix
 from workmail_constructs.steps.translate import Translate
 from workmail_constructs.testing.template_policies import TemplatePolicies
@@ -29,6 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from aws_cdk import Stack
+
+    from workmail_constructs.steps.step import Step
 
 NAME = "permissions.md"
 
@@ -54,7 +71,10 @@ REASONS: dict[tuple[str, ...], str] = {
         "role's policy",
         "Allow",
         "s3:PutObject",
-    ): "Put the updated message where WorkMail reads it (C1); not read, not delete.",
+    ): (
+        "Put the updated message where WorkMail reads it (C1), or the message that `SaveMessage` saves; not read, not "
+        "delete."
+    ),
     ("role's policy", "Allow", "kms:GenerateDataKey"): "S3 needs it of whoever puts an object that this key encrypts.",
     ("role's policy", "Allow", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"): (
         "Lambda sends the events that failed for good to the on-failure queue, with the function's role."
@@ -100,6 +120,37 @@ REASONS: dict[tuple[str, ...], str] = {
     ("role's policy", "Allow", "comprehend:DetectDominantLanguage", "translate:TranslateText"): (
         "Translate a text whose language Amazon Translate finds out with Amazon Comprehend. Neither action takes a "
         "resource; the condition keeps both in the stack's Region."
+    ),
+    ("role's policy", "Allow", "events:PutEvents"): "Publish events on this bus.",
+    ("role's policy", "Allow", "secretsmanager:GetSecretValue"): "Read the webhook's URL.",
+    ("role's policy", "Allow", "kms:Decrypt"): (
+        "Secrets Manager and DynamoDB need it of whoever reads a secret or a table that your key encrypts; through "
+        "that service only."
+    ),
+    ("role's policy", "Allow", "states:StartExecution"): "Ask this state machine.",
+    ("role's policy", "Allow", "states:StartSyncExecution"): "Ask this state machine, and get its answer.",
+    ("role's policy", "Allow", "states:DescribeExecution"): (
+        "See what an execution has decided. Each is named by its invocation, which is not known before a message comes."
+    ),
+    ("role's policy", "Allow", "dynamodb:UpdateItem"): (
+        "`LimitRate` counts messages in its own table. The answer of the update shows the counts, so nothing is read."
+    ),
+    ("role's policy", "Allow", "workmail:DescribeEntity", "workmail:ListAliases", "workmail:ListGroupMembers"): (
+        "`RestrictMailboxes` reads who is in the group, in this organization only (D1, D2)."
+    ),
+    (
+        "role's policy",
+        "Allow",
+        "workmail:DescribeEntity",
+        "workmail:ListAliases",
+        "workmail:ListGroupMembers",
+        "workmail:ListMailDomains",
+    ): (
+        "`RestrictMailboxes` reads who is in the group, and the mail domains, which nobody named, in this organization "
+        "only (D1, D2)."
+    ),
+    ("role's policy", "Allow", "dynamodb:BatchGetItem"): (
+        "`AllowOrBlock` looks up the items that can match an address, by their keys; no scan and no query."
     ),
 }
 """Why each kind of statement is made: by policy, effect, actions, and for a denial by its condition keys."""
@@ -147,7 +198,34 @@ def _operator(stack: Stack, brought: dict[str, Any]) -> None:
     FlowRuleOperatorPolicy(stack, "Operator", organization=_organization(stack, brought))
 
 
+def _steps(step: Callable[[dict[str, Any]], Step]) -> Callable[[Stack, dict[str, Any]], object]:
+    return lambda stack, brought: new_rule(stack, code=None, steps=[step(brought)])
+
+
+def _machine(stack: Stack) -> IStateMachine:
+    return StateMachine.from_state_machine_arn(stack, "Machine", "arn:aws:states:REGION:ACCOUNT:stateMachine:Machine")
+
+
+def _save_message(stack: Stack, brought: dict[str, Any]) -> None:
+    new_rule_of(stack, SaveMessage(brought["bucket"], prefix="mail/"))
+
+
+def _allow_or_block(stack: Stack, brought: dict[str, Any]) -> None:
+    new_rule_of(stack, AllowOrBlock(**brought))
+
+
+def _encrypted_bucket(stack: Stack) -> dict[str, Any]:
+    key = Key(stack, "Key")
+    return {"bucket": Bucket(stack, "Bucket", encryption=BucketEncryption.KMS, encryption_key=key)}
+
+
+def _encrypted_table(stack: Stack) -> dict[str, Any]:
+    partition_key = Attribute(name="pattern", type=AttributeType.STRING)
+    return {"table": Table(stack, "Table", partition_key=partition_key, encryption_key=Key(stack, "Key"))}
+
+
 UPDATE = ContentAccess.UPDATE
+LIMIT_RATE = LimitRate(addresses=["all@example.com"], per_minute=20, then=Bounce("Too many messages."))
 CASES = (
     Case("RunLambdaRule", "Synchronous, `ContentAccess.NONE`", _rule()),
     Case("RunLambdaRule", "Synchronous, `ContentAccess.READ`", _rule(content_access=ContentAccess.READ)),
@@ -215,6 +293,50 @@ CASES = (
         _rule(code=None, steps=[SubjectPrefix("[EXT]"), Banner("Care"), Footer("Example Ltd")]),
     ),
     Case("Steps", "`Translate`", _rule(code=None, steps=[Translate("en")])),
+    Case(
+        "Steps",
+        "`PublishEvent`",
+        _steps(lambda brought: PublishEvent(**brought)),
+        lambda stack: {"bus": EventBus(stack, "Bus")},
+    ),
+    Case(
+        "Steps",
+        "`NotifyChat`, with a secret that your KMS key encrypts",
+        _steps(lambda brought: NotifyChat(Slack("Mail"), **brought)),
+        lambda stack: {"webhook": Secret(stack, "Webhook", encryption_key=Key(stack, "Key"))},
+    ),
+    Case(
+        "Steps",
+        "`AskStateMachine`, standard",
+        _steps(lambda brought: AskStateMachine(**brought)),
+        lambda stack: {"state_machine": _machine(stack)},
+    ),
+    Case(
+        "Steps",
+        "`AskStateMachine`, express",
+        _steps(lambda brought: AskStateMachine(**brought)),
+        lambda stack: {"state_machine": _machine(stack), "type": StateMachineType.EXPRESS},
+    ),
+    Case("Steps", "`LimitRate`", _rule(code=None, steps=[LIMIT_RATE])),
+    Case("Steps", "`RestrictMailboxes`", _rule(code=None, steps=[RestrictMailboxes("interns@example.com")])),
+    Case(
+        "Steps",
+        "`RestrictMailboxes`, with `domains` of the organization",
+        _rule(code=None, steps=[RestrictMailboxes("interns@example.com")]),
+        lambda stack: {
+            "organization": WorkMailOrganization.from_organization_id(
+                stack, "Organization", ORGANIZATION_ID, domains=["example.com"]
+            )
+        },
+    ),
+    Case(
+        "Steps",
+        "`FindSensitive` that refuses; with a `tag` it has the rights of `ContentAccess.UPDATE`",
+        _rule(code=None, direction="OUTBOUND", steps=[FindSensitive(then=Bounce("No."))]),
+    ),
+    Case("Steps", "`SaveMessage`, with your bucket and its KMS key", _save_message, _encrypted_bucket),
+    Case("Steps", "`AllowOrBlock`, with the table that is made", _allow_or_block),
+    Case("Steps", "`AllowOrBlock`, with your table and its KMS key", _allow_or_block, _encrypted_table),
 )
 
 
@@ -250,7 +372,8 @@ def page() -> str:
     """Return the page."""
     chapters = [_INTRODUCTION]
     construct = ""
-    for case in CASES:
+    constructs = list(dict.fromkeys(case.construct for case in CASES))
+    for case in sorted(CASES, key=lambda case: constructs.index(case.construct)):
         if case.construct != construct:
             construct = case.construct
             chapters.append(f"## {construct}")

@@ -334,3 +334,14 @@ def test_a_rule_without_a_bucket_has_nothing_to_read() -> None:
     rule = new_rule(stack)
     with pytest.raises(ValueError, match="bucket: found the rule Mail/Rule, which has none"):
         assert_workmail_can_read(stack, rule)
+
+
+@pytest.mark.parametrize("reference", ["strong", "weak"])
+def test_the_organization_may_be_looked_up_in_another_stack(reference: str) -> None:
+    app = App(context={"@aws-cdk/core:defaultCrossStackReferences": reference})
+    shared, mail = Stack(app, "Shared", env=HERE), Stack(app, "Mail", env=HERE)
+    rule = update_rule(mail, organization=WorkMailOrganization.from_alias(shared, "Organization", "acme"))
+
+    assert_workmail_can_invoke(mail, rule)
+    assert_workmail_can_read(mail, rule)
+    assert_function_may_update_content(mail, rule)

@@ -244,10 +244,12 @@ def test_deployments_outlive_the_endpoint_with_their_names(tmp_path) -> None:
     first = AwsEndpoint.start(tmp_path, region="us-east-1")
     aws = LocalAws(first, tmp_path)
     try:
+        # The nested stack imports the value itself, as CDK writes it.
+        variables = {"Bucket": {"Ref": "Bucket"}, "Url": {"Fn::ImportValue": "url"}}
         nested = json.dumps(
             {
-                "Parameters": {"Url": {"Type": "String"}},
-                "Resources": {"Role": ROLE, "Function": function(Environment={"Variables": {"U": {"Ref": "Url"}}})},
+                "Parameters": {"Bucket": {"Type": "String"}},
+                "Resources": {"Role": ROLE, "Function": function(Environment={"Variables": variables})},
                 "Outputs": {"Name": {"Value": {"Ref": "Function"}}},
             }
         )
@@ -266,7 +268,7 @@ def test_deployments_outlive_the_endpoint_with_their_names(tmp_path) -> None:
                     "Type": "AWS::CloudFormation::Stack",
                     "Properties": {
                         "TemplateURL": f"https://s3.us-east-1.amazonaws.com/{ASSETS}/{template['S3Key']}",
-                        "Parameters": {"Url": {"Fn::ImportValue": "url"}},
+                        "Parameters": {"Bucket": {"Ref": "Bucket"}},
                     },
                 },
             },

@@ -204,6 +204,12 @@ def test_deleting_a_change_set_that_does_not_exist_crashes(moto: PlainMoto) -> N
         moto.client("cloudformation").delete_change_set(ChangeSetName="none", StackName="Stack")
 
 
+def test_a_change_set_is_found_in_any_stack(moto: PlainMoto) -> None:
+    moto.change_set({"Queue": QUEUE})
+    found = moto.client("cloudformation").describe_change_set(ChangeSetName="set", StackName="Other")
+    assert found["StackName"] == "Stack"  # else _find_change_sets_of_their_stack may go
+
+
 def test_rules_are_ignored(moto: PlainMoto) -> None:
     never = {"Never": {"Assertions": [{"Assert": {"Fn::Equals": ["a", "b"]}}]}}
     status = moto.create({"Queue": QUEUE}, Rules=never)["StackStatus"]
@@ -331,6 +337,7 @@ STILL: dict[str, Callable[[PlainMoto], bool]] = {
     "AWS::SSM::Parameter": needs_the_name_of_a_parameter,
     "AWS::SecretsManager::Secret": lacks("AWS::SecretsManager::Secret"),
     "AWS::CDK::Metadata": lacks("AWS::CDK::Metadata"),
+    "AWS::CloudFormation::WaitConditionHandle": lacks("AWS::CloudFormation::WaitConditionHandle"),
     "Custom::S3AutoDeleteObjects": lacks("Custom::S3AutoDeleteObjects"),
     "Custom::WorkMailOrganization": lacks("Custom::WorkMailOrganization"),
 }

@@ -278,6 +278,27 @@ def test_a_failed_change_set_is_no_success(aws: LocalAws) -> None:
         cloudformation.describe_change_set(ChangeSetName="no-such-set", StackName="FailedSet")
 
 
+def test_change_sets_of_one_name_belong_to_their_stacks(aws: LocalAws) -> None:
+    cloudformation = aws.client("cloudformation")
+    for stack in ("FirstOfTwo", "SecondOfTwo"):
+        cloudformation.create_change_set(
+            StackName=stack,
+            ChangeSetName="cdk-deploy-change-set",
+            ChangeSetType="CREATE",
+            TemplateBody=json.dumps({"Resources": {"Queue": QUEUE}}),
+        )
+    first = cloudformation.describe_change_set(StackName="FirstOfTwo", ChangeSetName="cdk-deploy-change-set")
+    assert first["StackName"] == "FirstOfTwo"
+    cloudformation.execute_change_set(StackName="FirstOfTwo", ChangeSetName="cdk-deploy-change-set")
+    cloudformation.delete_change_set(StackName="FirstOfTwo", ChangeSetName="cdk-deploy-change-set")
+    with pytest.raises(ClientError, match="does not exist"):
+        cloudformation.describe_change_set(StackName="FirstOfTwo", ChangeSetName="cdk-deploy-change-set")
+    second = cloudformation.describe_change_set(StackName="SecondOfTwo", ChangeSetName="cdk-deploy-change-set")
+    assert (second["StackName"], second["ExecutionStatus"]) == ("SecondOfTwo", "AVAILABLE")
+    listed = {stack["StackName"]: stack["StackStatus"] for stack in cloudformation.list_stacks()["StackSummaries"]}
+    assert listed.items() >= {"FirstOfTwo": "CREATE_COMPLETE", "SecondOfTwo": "REVIEW_IN_PROGRESS"}.items()
+
+
 def test_an_export_in_use_cannot_go(aws: LocalAws) -> None:
     exports = {"Outputs": {"Url": {"Value": {"Ref": "Queue"}, "Export": {"Name": "exported-url"}}}}
     parameter = {

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import stat
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from workmail_constructs.cli.rules import app as rules
 from workmail_constructs.declared_rules import from_deployed_stack
+from workmail_local.aws.cdk import find_cdk_cli
 from workmail_local.deployment import load_deployments
 from workmail_local.testing.workmail_local import WorkMailLocal
+
+if TYPE_CHECKING:
+    from workmail_local.testing.workmail_local import SentMessage
 
 pytestmark = pytest.mark.xdist_group("deployed-app")
 
 ALIAS_APP = Path(__file__).parent / "alias_app"
+FUNCTIONS_APP = Path(__file__).parent / "functions_app"
 EXAMPLE = Path(__file__).parents[3] / "examples" / "hello_world"
 
 
@@ -103,3 +114,75 @@ def test_rules_of_an_organization_by_alias_run_in_each_stack_after_a_restart_as_
     with WorkMailLocal.running(tmp_path) as local:
         assert local.daemon.client.get("/v1/rules")["organizations"] == [declared]
         assert rules_that_ran(local) == rule_of
+
+
+@pytest.mark.fact("L4", "C1", "C3", "C5", "T4", "F13")
+def test_aliases_shared_functions_and_given_roles_run_as_deployed_and_a_deployment_moves_the_alias(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = shutil.copytree(FUNCTIONS_APP, tmp_path / "app")
+    cdk = find_cdk_cli(app, f"{Path(__file__).parents[3]}/node_modules/.bin:{os.environ['PATH']}")
+    message = (EXAMPLE / "messages" / "plain.eml").read_bytes()
+
+    def sent(local: WorkMailLocal, rule: str, *, sender: str = "", **options: Any) -> SentMessage:
+        sender = sender or f"carol@{rule.lower()}.example"
+        found = local.send(message.replace(b"carol@example.net", sender.encode()), **options)
+        assert {outcome.rule for outcome in found.outcomes} == {rule}
+        return found
+
+    def notices(local: WorkMailLocal) -> dict[str, str]:
+        """The notice and the version in the subject that each updating rule delivers."""
+        updated = {rule: sent(local, rule) for rule in ("Alias", "Inbound")}
+        updated["Outbound"] = sent(
+            local, "Outbound", sender="alice@example.com", direction="outbound", rcpt=["dave@example.org"]
+        )
+        assert [each.attempts for each in updated.values() if not each.succeeded] == []
+        return {rule: each.message["Subject"].removesuffix(" Agenda for Thursday") for rule, each in updated.items()}
+
+    def failure_record(message: SentMessage) -> dict[str, Any]:
+        (flow,) = message.detail["flows"]
+        return flow["failureRecord"]
+
+    def difference(assembly: Path) -> Result:
+        return CliRunner().invoke(rules, ["diff", "--stack", "Rules", str(assembly)])
+
+    with WorkMailLocal.running(tmp_path / "state") as local:
+        local.deploy_app(app)
+        assert notices(local) == {"Alias": "first 1", "Inbound": "first $LATEST", "Outbound": "first $LATEST"}
+        assert sent(local, "Beside").succeeded
+        with_given_role = sent(local, "Role")
+        assert "3.12 read " in with_given_role.logs, with_given_role.attempts
+
+        failing = sent(local, "Failing")
+        assert len(failing.attempts) == 1
+        sqs = local.client("sqs")
+        url = sqs.get_queue_url(QueueName=failure_record(failing)["destination"].rpartition(":")[2])["QueueUrl"]
+        (queued,) = sqs.receive_message(QueueUrl=url)["Messages"]
+        record = json.loads(queued["Body"])
+        assert record["requestContext"]["functionArn"].endswith(":live")
+        assert record["requestContext"]["condition"] == "RetriesExhausted"
+        assert record["responseContext"]["executedVersion"] == "1"
+        denied = failure_record(sent(local, "Denied"))
+        assert denied["record"]["requestContext"]["condition"] == "EventAgeExceeded"
+        assert "role/read-only is not deployed here" in denied["prevented"]
+
+        (app / "shared" / "notice.py").write_text('NOTICE = "second"\n')
+        local.deploy_app(app)
+        assert notices(local) == {"Alias": "second 2", "Inbound": "second $LATEST", "Outbound": "second $LATEST"}
+        versions = local.client("lambda").list_versions_by_function(FunctionName="mail-notice")["Versions"]
+        code = {version["Version"]: version["CodeSha256"] for version in versions}
+        assert code["1"] != code["2"] == code["$LATEST"]
+
+        for name, value in local.daemon.aws_environment.items():
+            monkeypatch.setenv(name, value)
+        runbook = CliRunner().invoke(rules, ["runbook", "--stack", "Rules"])
+        assert "`arn:aws:lambda:us-east-1:123456789012:function:mail-notice:live`" in runbook.stdout
+        same = difference(local.state / "cdk.out")
+        assert (same.exit_code, same.stdout) == (0, "No mail is treated differently.\n")
+        synth = [cdk, "synth", "--quiet", "--context", "functionName=mail-disclaimer"]
+        subprocess.run(synth, cwd=app, capture_output=True, check=True)
+        renamed = difference(app / "cdk.out")
+        assert (renamed.exit_code, renamed.stdout.count("ARN CHANGES: ")) == (3, 1), renamed.stdout
+        assert "ARN CHANGES: inbound rule 'Alias' needs another function ARN" in renamed.stdout
+    with WorkMailLocal.running(tmp_path / "state") as local:
+        assert notices(local).keys() == {"Alias", "Inbound", "Outbound"}

@@ -185,7 +185,8 @@ def test_real_endpoints(monkeypatch: pytest.MonkeyPatch, bucket: str) -> None:
         sent.append(request.url)
         raise ConnectionRefusedError
 
-    monkeypatch.setattr("workmail_runtime.content.send", send)
+    for module in ("content", "put_object"):
+        monkeypatch.setattr(f"workmail_runtime.{module}.send", send)
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     for switches in ({}, {"AWS_USE_FIPS_ENDPOINT": "true"}, {"AWS_USE_DUALSTACK_ENDPOINT": "true"}):
         with monkeypatch.context() as patch:

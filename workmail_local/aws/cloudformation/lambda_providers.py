@@ -18,6 +18,7 @@ from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 
 from workmail_local.aws.cloudformation.provider import Provider, SimpleResource
+from workmail_local.deployment import UNPUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +80,7 @@ def _function(request: ResourceRequest) -> DeployableFunction:
     _ensure_role(request, spec["Role"])
     # To a type checker, moto's models are abstract and their constructors return something else.
     function: DeployableFunction = cast("Any", DeployableFunction)(
-        account_id=request.account, spec=spec, region=request.region, version="$LATEST"
+        account_id=request.account, spec=spec, region=request.region, version=UNPUBLISHED
     )
     function.declared = declared
     return function
@@ -205,11 +206,17 @@ class PermissionProvider(Provider):
 
 
 class EventInvokeConfigProvider(Provider):
-    """`AWS::Lambda::EventInvokeConfig`."""
+    """`AWS::Lambda::EventInvokeConfig`.
+
+    Those of versions and aliases are kept from moto, which would take them for the function's own; the local WorkMail
+    reads them from the stack.
+    """
 
     def create(self, request: ResourceRequest) -> FunctionSetting:
         """Set retries and destinations of asynchronous invocations."""
         function = request.properties["FunctionName"]
+        if _is_qualified(request):
+            return FunctionSetting(request.name, function)
         config = {name: value for name, value in request.properties.items() if name != "FunctionName"}
         for name in ("MaximumRetryAttempts", "MaximumEventAgeInSeconds"):
             if name in config:
@@ -219,5 +226,11 @@ class EventInvokeConfigProvider(Provider):
 
     def delete(self, request: ResourceRequest, existing: FunctionSetting) -> None:
         """Remove the configuration, unless it went with its function."""
+        if _is_qualified(request):
+            return
         with suppress(UnknownFunctionException, UnknownEventConfig):
             get_backend(request.account, request.region).delete_function_event_invoke_config(existing.function)
+
+
+def _is_qualified(request: ResourceRequest) -> bool:
+    return str(request.properties.get("Qualifier", UNPUBLISHED)) != UNPUBLISHED

@@ -161,19 +161,24 @@ class LocalCloudFormation(CloudFormationBackend):
         self.change_sets[change_set.change_set_id] = change_set
         return change_set.change_set_id, stack.stack_id
 
+    def change_set_arn(self, name: str, stack: str) -> str:
+        """The ARN of a stack's newest change set of that name; the name itself if there is none."""
+        for change_set in reversed(self.change_sets.values()):
+            if name == change_set.change_set_name and stack in (change_set.stack_name, change_set.stack_id):
+                return str(change_set.change_set_id)
+        return name
+
     def delete_change_set(self, change_set_name: str) -> None:
-        """Forget a change set; one that does not exist is no error, but crashes moto."""
-        change_set = self._find_change_set(change_set_name)
-        if change_set is not None:
-            del self.change_sets[change_set.change_set_id]
+        """Forget the change set of this ARN; one that does not exist is no error, but crashes moto."""
+        self.change_sets.pop(change_set_name, None)
 
     def describe_change_set(self, change_set_name: str) -> ChangeSet:
-        """The newest change set of that name or ARN.
+        """The change set of this ARN.
 
         Raises:
             ChangeSetNotFound: There is none.
         """
-        change_set = self._find_change_set(change_set_name)
+        change_set = self.change_sets.get(change_set_name)
         if change_set is None:
             raise ChangeSetNotFound(f"ChangeSet [{change_set_name}] does not exist")
         return change_set
@@ -250,12 +255,6 @@ class LocalCloudFormation(CloudFormationBackend):
         if stack is None:
             raise ValidationError(name_or_id)
         return stack
-
-    def _find_change_set(self, name_or_id: str) -> ChangeSet | None:
-        for change_set in reversed(self.change_sets.values()):
-            if name_or_id in (change_set.change_set_name, change_set.change_set_id):
-                return change_set
-        return None
 
 
 class ChangeSetNotFound(ValidationError):  # noqa: N818 - the code AWS gives

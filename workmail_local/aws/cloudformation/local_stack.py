@@ -71,6 +71,16 @@ class LocalStack(Stack):
         return resources
 
     @property
+    def stack_name(self) -> str:
+        """The name; moto's responses find it under `name` for a class named `Stack` only."""
+        return self.name
+
+    @property
+    def stack_status(self) -> str:
+        """The status, for the same reason."""
+        return self.status
+
+    @property
     def stack_parameters(self) -> dict[str, Any]:
         """Parameters as given or by default; moto gives resolved SSM parameters, which are no previous values."""
         declared = self.template_dict.get("Parameters", {})

@@ -57,11 +57,15 @@ class NestedStackProvider(Provider):
     """Makes, updates and deletes nested stacks; their failure is the outer stack's."""
 
     def create(self, request: ResourceRequest) -> NestedStack:
-        """Create the nested stack from the template in the asset bucket."""
+        """Create the nested stack from the template in the asset bucket; one that fails leaves nothing."""
         stack = _cloudformation(request).create_stack(
             request.name, _template(request), _parameters(request), parent_id=request.stack_id
         )
-        _raise_if_failed(stack, "CREATE_COMPLETE")
+        try:
+            _raise_if_failed(stack, "CREATE_COMPLETE")
+        except ValidationError:
+            _cloudformation(request).delete_stack(stack.stack_id)
+            raise
         return NestedStack(stack)
 
     def update(self, request: ResourceRequest, existing: NestedStack) -> NestedStack:

@@ -61,6 +61,7 @@ OWN_PROVIDERS: dict[str, Provider] = {
     "AWS::SSM::Parameter": ParameterProvider(),
     "AWS::SecretsManager::Secret": SecretProvider(),
     # Nothing but data in AWS too.
+    "AWS::CloudFormation::WaitConditionHandle": RememberingProvider(real=True),
     "AWS::CDK::Metadata": RememberingProvider(real=True),
     "Custom::S3AutoDeleteObjects": AutoDeleteObjectsProvider(),
     LOOKUP_TYPE: CustomResourceProvider(),

@@ -1,0 +1,3 @@
+"""What rules add to mail."""
+
+NOTICE = "first"
