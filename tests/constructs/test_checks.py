@@ -55,7 +55,13 @@ def test_there_is_no_managed_policy_and_no_wildcard_except_for_ids(assembly: Pat
         "Traced/Rule/Role",
     }
     assert of_rules
-    of_ids = ("/incoming/*]", "<RuleMessageBucket32B990AD.Arn>/*]", ":execution:Standard:*]", ":s3:::archive/*]")
+    of_ids = (
+        "/incoming/*]",
+        "/outgoing/*]",
+        "<RuleMessageBucket32B990AD.Arn>/*]",
+        ":execution:Standard:*]",
+        ":s3:::archive/*]",
+    )
     assert all(name.endswith(of_ids) for name in of_rules), of_rules
 
 

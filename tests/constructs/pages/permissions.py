@@ -318,7 +318,11 @@ CASES = (
         lambda stack: {"state_machine": _machine(stack), "type": StateMachineType.EXPRESS},
     ),
     Case("Steps", "`LimitRate`", _rule(code=None, steps=[LIMIT_RATE])),
-    Case("Steps", "`RestrictMailboxes`", _rule(code=None, steps=[RestrictMailboxes("interns@example.com")])),
+    Case(
+        "Steps",
+        "`RestrictMailboxes`",
+        _rule(code=None, steps=[RestrictMailboxes("interns@example.com")]),
+    ),
     Case(
         "Steps",
         "`RestrictMailboxes`, with `domains` of the organization",
