@@ -74,6 +74,9 @@ def running(protocol: Callable[[Request], Answer]) -> Iterator[ProtocolServer]:
     """Serve while the context is open."""
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.do_POST()
+
         def do_POST(self) -> None:
             where = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -91,8 +94,6 @@ def running(protocol: Callable[[Request], Answer]) -> Iterator[ProtocolServer]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
-
-        do_GET = do_POST
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -174,9 +174,7 @@ def test_the_mailbox_gets_what_could_not_be_posted_in_an_hour(local: WorkMailLoc
         ({"site": "http://127.0.0.1:1", "user": "u", "password": "p"}, "WordPress gave no answer: NewConnectionError"),
     ],
 )
-def test_what_is_wrong_is_said_without_the_secret(
-    monkeypatch: pytest.MonkeyPatch, value: object, problem: str
-) -> None:
+def test_what_is_wrong_is_said_without_the_secret(monkeypatch: pytest.MonkeyPatch, value: object, problem: str) -> None:
     step = import_step(monkeypatch, APP / "post_draft")
     know_secret(monkeypatch, value)
 
