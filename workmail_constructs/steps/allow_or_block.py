@@ -96,8 +96,8 @@ class AllowOrBlock(Step):
             TypeError: A decision is none, or one string is where a list is needed.
         """
         super().__init__(**options)
-        self._allow = tuple(patterns(allow, argument="allow"))
-        self._block = tuple(patterns(block, argument="block"))
+        self._allow = tuple(patterns(allow, argument="allow") if allow != () else ())
+        self._block = tuple(patterns(block, argument="block") if block != () else ())
         count = len(self._allow) + len(self._block)
         if count > MAX_PATTERNS:
             raise ValueError(
