@@ -153,6 +153,7 @@ def test_a_draft_that_was_taken_counts_whatever_the_answer_says(
     sent = local.send(POST)
 
     assert (len(sent.attempts), sent.actions) == (1, {"blog@example.com": "DROP"})
+    assert "draft without an id" in sent.logs
 
 
 def test_the_mailbox_gets_what_could_not_be_posted_in_an_hour(local: WorkMailLocal, server: ProtocolServer) -> None:

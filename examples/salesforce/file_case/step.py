@@ -118,15 +118,22 @@ def _refused(what: str, status: int, answer: Any) -> StepError:
 def _client(text: str) -> tuple[str, dict[str, str]]:
     try:
         read = json.loads(text)
-        parts = urlsplit(read["url"].rstrip("/"))
-        client = {name: read[name] for name in ("client_id", "client_secret")}
-        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname == "127.0.0.1")
+        return _safe(read["url"]), {name: read[name] for name in ("client_id", "client_secret")}
     except (ValueError, KeyError, TypeError, AttributeError):
-        is_safe = False
-    if not is_safe:
         problem = "the secret is no JSON with an https url, a client_id and a client_secret; put it there"
-        raise StepError(problem)
-    return parts.geturl(), client
+        raise StepError(problem) from None
+
+
+def _safe(url: str) -> str:
+    """Return a URL without a slash at its end; it is https, or of this machine for trying it out.
+
+    Raises:
+        ValueError: It is another.
+    """
+    parts = urlsplit(url.rstrip("/"))
+    if parts.scheme != "https" and (parts.scheme, parts.hostname) != ("http", "127.0.0.1"):
+        raise ValueError
+    return parts.geturl()
 
 
 def _text(message: Message) -> str:

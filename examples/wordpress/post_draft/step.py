@@ -32,7 +32,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 def run(message: Message, *, secret: str) -> None:
     """Post the message as a draft, once, and drop the mail."""
     draft = message.once("draft", lambda: _post(message, secret))
-    message.note(f"draft {draft}")
+    message.note(f"draft {draft or 'without an id'}")
     message.drop()
 
 
@@ -116,15 +116,22 @@ def _request(
 def _credentials(text: str) -> tuple[str, str, str]:
     try:
         read = json.loads(text)
-        site, user, password = (read[name] for name in ("site", "user", "password"))
-        parts = urlsplit(site.rstrip("/"))
-        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname == "127.0.0.1")
+        return _safe(read["site"]), read["user"], read["password"]
     except (ValueError, KeyError, TypeError, AttributeError):
-        is_safe = False
-    if not is_safe:
         problem = "the secret is no JSON with an https site, a user and a password; put it there"
-        raise StepError(problem)
-    return parts.geturl(), user, password
+        raise StepError(problem) from None
+
+
+def _safe(url: str) -> str:
+    """Return a URL without a slash at its end; it is https, or of this machine for trying it out.
+
+    Raises:
+        ValueError: It is another.
+    """
+    parts = urlsplit(url.rstrip("/"))
+    if parts.scheme != "https" and (parts.scheme, parts.hostname) != ("http", "127.0.0.1"):
+        raise ValueError
+    return parts.geturl()
 
 
 def _id(answer: Any) -> int | None:
