@@ -54,7 +54,8 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", method) as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            # With a date of its own: pytest's workers have to see the same bytes, which name the tests.
+            archive.writestr(zipfile.ZipInfo(name), content, method)
     return target.getvalue()
 
 
