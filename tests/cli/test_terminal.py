@@ -91,6 +91,7 @@ MESSAGE: dict[str, Any] = {
                     "fault": STEERING,
                     "durationS": 1.0,
                     "findings": [STEERING],
+                    "steps": [{"step": STEERING, "result": STEERING, "notes": [STEERING], "ms": 1}],
                     "reply": {STEERING: STEERING},
                     "log": STEERING,
                 }

@@ -36,7 +36,7 @@ def new_rule(scope: Construct, name: str = "Rule", /, **arguments: Any) -> RunLa
     """Declare the shortest useful rule, changed by `arguments`."""
     if "organization" not in arguments:
         arguments["organization"] = WorkMailOrganization.from_organization_id(scope, f"{name}Org", ORGANIZATION_ID)
-    if "function" not in arguments:
+    if not arguments.keys() & {"function", "steps"}:
         arguments.setdefault("code", RuleCode.from_folder(HANDLER))
     return RunLambdaRule(scope, name, **{"direction": FlowDirection.INBOUND, "run": SYNCHRONOUS, **arguments})
 

@@ -21,6 +21,7 @@ from tests.constructs.stacks import HERE, ORGANIZATION_ID, REGION, changes, new_
 from tests.constructs.test_function_options import NEEDED, OF_NETWORKS, PASSED
 from workmail_constructs import Powertools, RuleCode, Run, RunLambdaRule, WorkMailOrganization
 from workmail_constructs.rule_function import FunctionOptions
+from workmail_constructs.steps.banner import Banner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +77,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Callable[[Stack], Any], set[str]]] = {
     "direction": (UPDATING, lambda _: "OUTBOUND", set()),
     "run": ({}, lambda _: Run.asynchronous(), added(*QUEUE)),
     "code": ({}, lambda _: RuleCode.from_folder("examples/edit_message/handler"), set()),
+    "steps": ({}, lambda _: [Banner("Take care.")], added(*BUCKET)),
     # The function is another one, and so is its ARN.
     "function": (
         {},

@@ -8,16 +8,17 @@ import subprocess
 from pathlib import Path
 
 README = Path(__file__).resolve().parents[2] / "README.md"
+STACK, HANDLER, TEST, STEPS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+"""The README's three Python files, and the statement with steps, which goes into the first of them."""
 
 
 def write_readme_app(folder: Path) -> None:
     """Write the README's three Python files, and a message."""
-    stack, handler, test = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-    (folder / "app.py").write_text(stack, encoding="utf-8")
-    (folder / "test_mail.py").write_text(test, encoding="utf-8")
+    (folder / "app.py").write_text(STACK, encoding="utf-8")
+    (folder / "test_mail.py").write_text(TEST, encoding="utf-8")
     rule = folder / "rules" / "disclaimer"
     rule.mkdir(parents=True)
-    (rule / "app.py").write_text(handler, encoding="utf-8")
+    (rule / "app.py").write_text(HANDLER, encoding="utf-8")
     (rule / "message.eml").write_bytes(
         b"From: alice@example.com\r\nTo: bob@example.net\r\nSubject: Hello\r\n"
         b"Date: Sat, 21 Nov 2026 09:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n\r\nHello Bob\r\n"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.readme_app import environment_of, run_pytest, write_readme_app
+from tests.constructs.steps.installed_wheel import offer_installed
+from tests.examples.readme_app import STEPS, environment_of, run_pytest, write_readme_app
 
 pytestmark = pytest.mark.xdist_group("examples")
 
@@ -28,6 +29,17 @@ def test_the_one_statement_synthesizes_and_writes_what_to_type(app_folder: Path)
     kinds = {resource["Type"] for resource in template["Resources"].values()}
     assert {"AWS::Lambda::Function", "AWS::Lambda::Permission", "AWS::S3::Bucket"} <= kinds
     assert "Disclaimer" in (app_folder / "cdk.out" / "Mail.email-flow-rules.md").read_text(encoding="utf-8")
+
+
+def test_the_steps_synthesize_beside_the_one_statement(app_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer_installed("puremagic", app_folder / "wheels", monkeypatch)
+    app = app_folder / "app.py"
+    app.write_text(app.read_text(encoding="utf-8").replace("app.synth()", f"{STEPS}\napp.synth()"), encoding="utf-8")
+    subprocess.run([sys.executable, "app.py"], cwd=app_folder, check=True, env=environment_of(app_folder))
+
+    template = json.loads((app_folder / "cdk.out" / "Mail.template.json").read_text(encoding="utf-8"))
+    kinds = {resource["Type"] for resource in template["Resources"].values()}
+    assert {"AWS::DynamoDB::Table", "AWS::CloudWatch::Alarm"} <= kinds
 
 
 def test_the_handler_adds_its_footer(app_folder: Path) -> None:

@@ -61,7 +61,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, server: ProtocolServer) -
     with pytest.MonkeyPatch.context() as patch:
         offer_installed("urllib3", folder / "wheels", patch)
         # Faster, so that WorkMail's waiting between attempts takes less than a second.
-        with WorkMailLocal.running(folder / "state", time_scale=60) as local:
+        with WorkMailLocal.running(folder / "state", time_scale=240) as local:
             local.deploy_app(APP)
             put_secret(local, {"site": server.url, "user": USER, "password": PASSWORD})
             yield local
