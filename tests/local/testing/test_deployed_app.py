@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -49,6 +50,13 @@ def test_the_deployed_rule_decides_with_the_deployed_rights_after_a_restart_as_w
         attachment = local.send(EXAMPLE / "messages" / "attachment.eml")
         assert (attachment.succeeded, set(attachment.actions.values())) == (True, {"BOUNCE"})
         assert "We take no programs by mail" in local.outbound()[0].get_body(("plain",)).get_content()
+
+
+def _use(local: WorkMailLocal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let boto3 take the local AWS by the environment, as a user's shell would."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials of an earlier run
+    for name, value in local.daemon.aws_environment.items():
+        monkeypatch.setenv(name, value)
 
 
 STRICT_APP = """
@@ -105,8 +113,7 @@ def test_rules_of_an_organization_by_alias_run_in_each_stack_after_a_restart_as_
         local.deploy_app(ALIAS_APP)
         assert rules_that_ran(local) == rule_of
         (declared,) = local.daemon.client.get("/v1/rules")["organizations"]
-        for name, value in local.daemon.aws_environment.items():
-            monkeypatch.setenv(name, value)
+        _use(local, monkeypatch)
         # The other stack imports the id, which its own values do not show.
         named = {name: [each.organization_id for each in from_deployed_stack(name)] for name in ("Mail", "Other")}
     assert named == {"Mail": [declared["organizationId"]], "Other": ["acme"]}
@@ -173,8 +180,7 @@ def test_aliases_shared_functions_and_given_roles_run_as_deployed_and_a_deployme
         code = {version["Version"]: version["CodeSha256"] for version in versions}
         assert code["1"] != code["2"] == code["$LATEST"]
 
-        for name, value in local.daemon.aws_environment.items():
-            monkeypatch.setenv(name, value)
+        _use(local, monkeypatch)
         runbook = CliRunner().invoke(rules, ["runbook", "--stack", "Rules"])
         assert "`arn:aws:lambda:us-east-1:123456789012:function:mail-notice:live`" in runbook.stdout
         same = difference(local.state / "cdk.out")
