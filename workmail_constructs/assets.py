@@ -122,7 +122,7 @@ def pack(
         )
     for path, source in users.files.items():
         _copy(source, packed / path)
-    _add_runtime(packed)
+    _add_ours(packed)
     (packed / RECORD_FOLDER).mkdir()
     build = {"platform": target.platform, "python": target.python}
     (packed / RECORDED_BUILD).write_text(json.dumps(build) + "\n", encoding="utf-8")
@@ -194,40 +194,32 @@ def _with_parents(path: str) -> Iterator[str]:
         yield path
 
 
-def _add_runtime(packed: Path) -> None:
-    """Add the runtime, and of the steps and the domain what it imports and what the rest of the packed code names.
+def _add_ours(packed: Path) -> None:
+    """Add the runtime, and of the steps and the domain the modules that are imported.
 
-    The rest is read by words only: it may be code of a newer Python, or import by a computed name.
+    The user's code is read by words only: it may be code of a newer Python, or import by a computed name. Ours is read
+    by its imports, so that a word in a comment packs nothing.
     """
-    _add_named(packed, _source_of(STEPS_PACKAGE))
-    runtime, flow = (_source_of(package) for package in reversed(RUNTIME_PACKAGES))
-    names: set[str] = set()
-    modules = {path.stem for path in flow.glob("*.py")}
-    for file in packed.rglob("*.py"):
-        content = file.read_bytes()
-        if flow.name.encode() in content:
-            names |= {
-                f"{flow.name}.{word}" for word in modules & set(re.findall(r"\w+", content.decode(errors="replace")))
-            }
-    for file in runtime.rglob("*.py"):
-        inside = ".".join((runtime.name, *file.relative_to(runtime).parts[:-1]))
+    flow, runtime, rules = map(_source_of, (*RUNTIME_PACKAGES, STEPS_PACKAGE))
+    users = [file.read_bytes() for file in packed.rglob("*.py")]
+    steps = _named_modules(rules, users)
+    ours = [(file, runtime) for file in runtime.rglob("*.py")]
+    ours += [(file, rules) for file in (needed_modules(rules, rules.name, steps) if steps else ())]
+    names = _named_modules(flow, users)
+    for file, package in ours:
+        inside = ".".join((package.name, *file.relative_to(package).parts[:-1]))
         names |= imported_names(file.read_bytes(), package=inside)
-        _copy(file, packed / runtime.name / file.relative_to(runtime))
-    for file in needed_modules(flow, flow.name, names):
-        _copy(file, packed / flow.name / file.relative_to(flow))
-
-
-def _add_named(packed: Path, package: Path) -> None:
-    """Add of a package the modules that the packed code names, with those that they import."""
-    modules = {path.stem for path in package.glob("*.py")}
-    names: set[str] = set()
-    for file in packed.rglob("*.py"):
-        content = file.read_bytes()
-        if package.name.encode() in content:
-            words = set(re.findall(r"\w+", content.decode(errors="replace")))
-            names |= {package.name, *(f"{package.name}.{word}" for word in modules & words)}
-    for file in needed_modules(package, package.name, names) if names else ():
+    ours += [(file, flow) for file in needed_modules(flow, flow.name, names)]
+    for file, package in ours:
         _copy(file, packed / package.name / file.relative_to(package))
+
+
+def _named_modules(package: Path, sources: Iterable[bytes]) -> set[str]:
+    """Return the modules of a package that code names, the package among them if it is named at all."""
+    modules = {path.stem for path in package.glob("*.py")}
+    naming = [source.decode(errors="replace") for source in sources if package.name.encode() in source]
+    words = {word for text in naming for word in re.findall(r"\w+", text)}
+    return {package.name, *(f"{package.name}.{word}" for word in modules & words)} if naming else set()
 
 
 def generated_folder(files: Mapping[str, str]) -> Path:

@@ -15,20 +15,20 @@ from workmail_constructs.declared_rules import place_of_output, place_of_value
 from workmail_constructs.included_templates import clashes, describe_output, warn_of_included_rules
 from workmail_constructs.problems import ACKNOWLEDGE_PREFIX
 from workmail_constructs.stack_record import StackRecord
-from workmail_constructs.words import one_of
 from workmail_flow.flow_rule import FlowRule
 from workmail_flow.lint import Severity, lint
 from workmail_flow.rule_set import RuleSet
 from workmail_flow.runbook import runbook
 from workmail_flow.template import METADATA_KEY, DeclaredRules, rules_metadata, spell_intrinsic
 from workmail_flow.vocabulary import FlowDirection, RuleAction
+from workmail_flow.words import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from workmail_constructs.organization import WorkMailOrganization
-    from workmail_constructs.words import AnyDirection
     from workmail_flow.lint import LintFinding
+    from workmail_flow.words import AnyDirection
 
 RUNBOOK_SUFFIX: Final = ".email-flow-rules.md"
 """The end of a runbook's file name in the cloud assembly, after the stack's artifact id."""

@@ -12,7 +12,7 @@ from aws_cdk.aws_s3 import BlockPublicAccess, Bucket, BucketEncryption, Lifecycl
 
 from workmail_constructs import defaults
 from workmail_constructs.guards import guard_place
-from workmail_constructs.problems import add_problem, add_warning, shown_statements
+from workmail_constructs.problems import add_problem, require_statement
 from workmail_constructs.stack_record import is_known
 from workmail_flow.arns import READ_UPDATED, workmail_principal
 from workmail_flow.limits import BUCKET_NAME_PATTERN
@@ -147,15 +147,15 @@ def let_workmail_read(bucket: AnyBucket, *, organization: WorkMailOrganization, 
             "ArnLike": this_organization,
         },
     )
-    if not bucket.add_to_resource_policy(reading).statement_added:
-        add_warning(
-            bucket,
-            "WorkMailBucketPolicy",
-            found="an imported bucket for updated messages, whose policy CDK cannot change",
-            allowed="a bucket that WorkMail may read (C5); otherwise it answers InvalidContentLocation",
-            remedy="leave message_bucket out to get a bucket, or add this to its policy where the bucket is defined: "
-            f"{shown_statements(record.stack, [reading])}",
-        )
+    require_statement(
+        bucket,
+        reading,
+        scope=bucket,
+        id="WorkMailBucketPolicy",
+        found="an imported bucket for updated messages, whose policy CDK cannot change",
+        allowed="a bucket that WorkMail may read (C5); otherwise it answers InvalidContentLocation",
+        remedy="leave message_bucket out to get a bucket, or add this to its policy where the bucket is defined",
+    )
     key = bucket.encryption_key
     if key is None:
         return
@@ -165,11 +165,12 @@ def let_workmail_read(bucket: AnyBucket, *, organization: WorkMailOrganization, 
         resources=["*"],
         conditions={"StringEquals": this_account, "ArnLike": this_organization},
     )
-    if not key.add_to_resource_policy(decrypting).statement_added:
-        add_warning(
-            bucket,
-            "WorkMailKeyPolicy",
-            found="a bucket for updated messages with an imported KMS key, whose policy CDK cannot change",
-            allowed="a key with which WorkMail may decrypt the messages",
-            remedy=f"add this to its policy where the key is defined: {shown_statements(record.stack, [decrypting])}",
-        )
+    require_statement(
+        key,
+        decrypting,
+        scope=bucket,
+        id="WorkMailKeyPolicy",
+        found="a bucket for updated messages with an imported KMS key, whose policy CDK cannot change",
+        allowed="a key with which WorkMail may decrypt the messages",
+        remedy="add this to its policy where the key is defined",
+    )

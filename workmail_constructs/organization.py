@@ -10,19 +10,20 @@ from constructs import Construct
 
 from workmail_constructs.organization_lookup import OrganizationLookup
 from workmail_constructs.stack_record import StackRecord, is_known
-from workmail_constructs.words import one_of
 from workmail_flow import arns
+from workmail_flow.address import domain_key
 from workmail_flow.limits import (
     MAX_DOMAINS_PER_ORGANIZATION,
     ORGANIZATION_ALIAS_PATTERN,
     ORGANIZATION_ID_PATTERN,
 )
 from workmail_flow.vocabulary import FlowDirection
+from workmail_flow.words import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workmail_constructs.words import AnyDirection
+    from workmail_flow.words import AnyDirection
 
 _ARN: Final = re.compile(
     arns.organization_arn(
@@ -200,6 +201,11 @@ class WorkMailOrganization(Construct):
     def key(self) -> tuple[str, ...]:
         """What is equal for two that are known to be one organization: the id, or an alias in a Region and account."""
         return (self.organization_id,) if self.alias is None else (self.alias, self.region, self.account)
+
+    @property
+    def domain_keys(self) -> list[str]:
+        """The domains in the spelling that addresses are compared in; a token stays as it is."""
+        return [domain_key(each) if is_known(each) else each for each in self.domains]
 
     def message_arn(self, direction: AnyDirection) -> str:
         """Return the ARN of all messages of a direction, the narrowest that is known before a message comes (C3)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Annotations
+from aws_cdk import Annotations, Stack
 
 from workmail_constructs.app_synthesis import AppSynthesis
 from workmail_flow.template import spell_intrinsic
@@ -13,9 +13,10 @@ from workmail_flow.template import spell_intrinsic
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aws_cdk import Stack
     from aws_cdk.aws_iam import PolicyStatement
     from constructs import IConstruct
+
+    from workmail_constructs.interfaces import AnyBucket, AnyKey
 
 ACKNOWLEDGE_PREFIX: Final = "workmail-constructs:"
 """With a warning's id after it, the name that `Annotations.of(scope).acknowledge_warning(…)` takes."""
@@ -38,6 +39,25 @@ def add_problem(scope: IConstruct, id: str, *, found: str, allowed: str, remedy:
 def add_warning(scope: IConstruct, id: str, *, found: str, allowed: str, remedy: str) -> None:  # noqa: A002 - CDK's word
     """Report what only the deployment can settle; the arguments are those of `add_problem`."""
     Annotations.of(scope).add_warning_v2(ACKNOWLEDGE_PREFIX + id, _text(found, allowed, remedy))
+
+
+def require_statement(
+    resource: AnyBucket | AnyKey,
+    statement: PolicyStatement,
+    *,
+    scope: IConstruct,
+    id: str,  # noqa: A002 - CDK's word
+    found: str,
+    allowed: str,
+    remedy: str,
+) -> None:
+    """Add a statement to a resource's policy; where CDK cannot change the policy, a warning has the statement to add.
+
+    The other arguments are those of `add_problem`; the statement stands behind the remedy.
+    """
+    if not resource.add_to_resource_policy(statement).statement_added:
+        shown = shown_statements(Stack.of(scope), [statement])
+        add_warning(scope, id, found=found, allowed=allowed, remedy=f"{remedy}: {shown}")
 
 
 def shown_statements(stack: Stack, statements: Iterable[PolicyStatement]) -> str:

@@ -12,7 +12,7 @@ from aws_cdk.aws_logs import LogGroup
 
 from workmail_constructs import defaults
 from workmail_constructs.guards import guard_place
-from workmail_constructs.problems import add_warning, shown_statements
+from workmail_constructs.problems import add_warning, require_statement
 from workmail_constructs.unchecked import unchecked
 from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
 
@@ -311,11 +311,12 @@ def _let_logs_use(scope: Construct, key: AnyKey, *, record: StackRecord) -> None
     if (key, groups) in record.app.log_keys:
         return
     record.app.log_keys.add((key, groups))
-    if not key.add_to_resource_policy(statement).statement_added:
-        add_warning(
-            scope,
-            "WorkMailLogKeyPolicy",
-            found="an imported KMS key for the log group, whose policy CDK cannot change",
-            allowed="a key with which CloudWatch Logs may encrypt; otherwise the log group cannot be made",
-            remedy=f"add this to its policy where the key is defined: {shown_statements(record.stack, [statement])}",
-        )
+    require_statement(
+        key,
+        statement,
+        scope=scope,
+        id="WorkMailLogKeyPolicy",
+        found="an imported KMS key for the log group, whose policy CDK cannot change",
+        allowed="a key with which CloudWatch Logs may encrypt; otherwise the log group cannot be made",
+        remedy="add this to its policy where the key is defined",
+    )

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from workmail_constructs.defaults import RULE_TIMEOUT_MINUTES
-from workmail_constructs.words import one_of
 from workmail_flow.limits import MAX_RULE_TIMEOUT_MINUTES
+from workmail_flow.words import one_of
 
 if TYPE_CHECKING:
     from aws_cdk import Duration

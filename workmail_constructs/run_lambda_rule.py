@@ -31,9 +31,9 @@ from workmail_constructs.steps.rule_steps import (
     steps_of,
     warn_of_fallback,
 )
-from workmail_constructs.words import one_of
 from workmail_flow.rule_problems import RuleError
 from workmail_flow.vocabulary import FlowDirection, RuleAction
+from workmail_flow.words import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from workmail_constructs.rule_code import RuleCode
     from workmail_constructs.run import Run
     from workmail_constructs.steps.step import Step
-    from workmail_constructs.words import AnyDirection
     from workmail_flow.flow_rule import FlowRule
+    from workmail_flow.words import AnyDirection
 
     FunctionT = DefaultTypeVar("FunctionT", bound=AnyFunction, default=Function)
 else:

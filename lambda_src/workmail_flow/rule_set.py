@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from workmail_flow.decision import Inquiry, RuleDecision
 from workmail_flow.flow_rule import FlowRule
 from workmail_flow.rule_index import RuleIndex
 from workmail_flow.rule_problems import RuleError, RuleFault, RuleProblem, listed, shown
 from workmail_flow.vocabulary import FlowDirection
+from workmail_flow.words import one_of
+
+if TYPE_CHECKING:
+    from workmail_flow.words import AnyDirection
 
 
 class RuleSet:
@@ -60,7 +64,7 @@ class RuleSet:
         """Return the content of a rule file."""
         return {"rules": [rule.to_json() for rule in self.rules]}
 
-    def decide(self, *, direction: FlowDirection, sender: str | None, from_: str, recipient: str) -> RuleDecision:
+    def decide(self, *, direction: AnyDirection, sender: str | None, from_: str, recipient: str) -> RuleDecision:
         """Return which rule decides, what it does and why (F4-F11), as the console's Test would (F14).
 
         Args:
@@ -68,8 +72,12 @@ class RuleSet:
             sender: The address of the `Sender` header; None without one.
             from_: The address of the `From` header.
             recipient: One recipient; rules are decided for each on its own (F8).
+
+        Raises:
+            ValueError: There is no such direction.
         """
-        return RuleDecision(Inquiry(self.index(direction), sender, from_, recipient))
+        index = self.index(one_of(FlowDirection, direction, argument="direction"))
+        return RuleDecision(Inquiry(index, sender, from_, recipient))
 
     def index(self, direction: FlowDirection) -> RuleIndex:
         """Return the index of a direction's rules."""

@@ -1,4 +1,4 @@
-"""What C8 leaves to other documents about an updated message: headers that are unique, attachments that SES takes."""
+"""What C8 leaves to other documents about an updated message: headers, and the attachments that SES takes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ UNIQUE_HEADERS: Final = (
     *("content-transfer-encoding", "content-type", "mime-version"),
 )
 """Headers that a message has once at most, in lower case."""
+
+FIELD_NAME_PATTERN: Final = "[!-9;-~]{1,76}"
+"""The name of a header field (RFC 5322 section 3.6.8) that fits on a line with its colon."""
 
 _EXTENSIONS = """
     ade adp app asp bas bat cer chm cmd com cpl crt csh der exe fxp gadget hlp hta inf ins isp its js jse ksh

@@ -20,6 +20,7 @@ from functools import cache
 from hashlib import blake2s
 
 from workmail_flow.address import address_key
+from workmail_flow.packed_steps import LIMITED
 from workmail_rules.aws_call import call
 from workmail_rules.step_errors import StepError
 from workmail_runtime.content_errors import ServiceError
@@ -65,7 +66,7 @@ def run(
     let_through = counter.count(names, invocation, deadline=message.deadline)
     refused = [address for name, address in names.items() if name not in let_through]
     if refused:
-        message.count("Limited", message.decide(action, text=text, recipients=refused))
+        message.count(LIMITED, message.decide(action, text=text, recipients=refused))
 
 
 def memory_minutes(*, per_minute: int, addresses: int) -> int:

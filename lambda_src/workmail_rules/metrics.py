@@ -6,15 +6,11 @@ import json
 import os
 import time
 
+from workmail_flow.packed_steps import METRIC_DIMENSIONS, METRICS_NAMESPACE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
-
-NAMESPACE: Final = "WorkMailRules"
-"""The CloudWatch namespace of the steps' metrics."""
-
-DIMENSIONS: Final = ("FunctionName", "Step")
-
 
 FAILED: Final = "Failed"
 """How often a step failed, whether the mail went on without it or not."""
@@ -40,8 +36,8 @@ class Metrics:
         """Write one line per step that counted something."""
         for step, counts in self._counts.items():
             definition = {
-                "Namespace": NAMESPACE,
-                "Dimensions": [DIMENSIONS],
+                "Namespace": METRICS_NAMESPACE,
+                "Dimensions": [METRIC_DIMENSIONS],
                 "Metrics": [{"Name": name, "Unit": "Count"} for name in counts],
             }
             line = {

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 
+from workmail_flow.packed_steps import ONCE_TABLE_VARIABLE
 from workmail_rules.aws_call import call
 from workmail_rules.step_errors import BusyError, StepError
 from workmail_rules.time_limit import run_shielded
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from workmail_runtime.event import Event
 
 _logger = logging.getLogger("workmail_rules")
-
-TABLE_VARIABLE: Final = "WORKMAIL_STEPS_TABLE"
-"""The environment variable that names the table; its partition key is `id`, its time to live `expires`."""
 
 KEPT_S: Final = 24 * 60 * 60
 """How long it is known what was done: longer than any rule timeout (F13) and than Lambda's own retries."""
@@ -43,9 +41,9 @@ def once(event: Event, name: str, do: Callable[[], Any], *, deadline: float) -> 
     if event.invocation_id is None:
         _logger.warning("the event has no invocationId (E2): a retry would do the work again")
         return do()
-    table = os.environ.get(TABLE_VARIABLE)
+    table = os.environ.get(ONCE_TABLE_VARIABLE)
     if not table:
-        message = f"{TABLE_VARIABLE} is not set: the step's class has to call binding.use_once()"
+        message = f"{ONCE_TABLE_VARIABLE} is not set: the step's class has to call binding.use_once()"
         raise StepError(message)
     key = {"id": {"S": f"{event.invocation_id}/{name}"}}
     attempt = os.urandom(8).hex()

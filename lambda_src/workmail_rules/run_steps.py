@@ -6,6 +6,7 @@ import json
 import os
 import time
 
+from workmail_flow.packed_steps import CONFIGURATION_FILE, CONFIGURATION_VERSION, ENVIRONMENT
 from workmail_flow.record import Record
 from workmail_flow.vocabulary import FlowDirection
 from workmail_rules.condition import Condition
@@ -20,20 +21,11 @@ from workmail_runtime.handlers import asynchronous, synchronous_inbound, synchro
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, Final
+    from typing import Any
 
     from workmail_runtime.event import AsynchronousEvent
     from workmail_runtime.handlers import LambdaHandler
     from workmail_runtime.reply import Reply
-
-CONFIGURATION_FILE: Final = "workmail_steps.json"
-"""The file beside the handler's module that holds the steps' configuration."""
-
-CONFIGURATION_VERSION: Final = 1
-
-ENVIRONMENT: Final = "$environment"
-"""In a configuration, `{"$environment": NAME}` stands for the value of an environment variable, which the deployment
-sets: an ARN or a name that synth does not know."""
 
 
 class RuleStep(Record):
@@ -182,8 +174,8 @@ def _ms_since(started: float) -> float:
 def _resolved(value: Any) -> Any:
     """Put the values of environment variables in; lists become tuples, so that a step may cache by them."""
     match value:
-        case {"$environment": str(name)}:
-            return os.environ[name]
+        case dict() if ENVIRONMENT in value:
+            return os.environ[value[ENVIRONMENT]]
         case dict():
             return {key: _resolved(each) for key, each in value.items()}
         case list():

@@ -43,6 +43,7 @@ from tests.constructs.stacks import (
 )
 from workmail_constructs import ContentAccess, FallbackAction, Powertools, Run
 from workmail_constructs.rule_function import PassedOptions
+from workmail_flow.rule_set import RuleSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -291,6 +292,10 @@ def test_a_bucket_that_stays_is_not_emptied(policy: RemovalPolicy | None) -> Non
         )
 
 
+def _decide(direction: Any) -> object:
+    return RuleSet().decide(direction=direction, sender=None, from_="a@example.com", recipient="b@example.com")
+
+
 def test_words_stand_for_members() -> None:
     stack = new_stack()
     rule = new_rule(
@@ -309,6 +314,7 @@ def test_words_stand_for_members() -> None:
         ("content_access", lambda: new_rule(new_stack(), content_access="write"), "NONE, READ, UPDATE"),
         ("direction", lambda: new_rule(new_stack(), direction="in"), "INBOUND, OUTBOUND"),
         ("direction", lambda: new_rule(new_stack()).organization.message_arn("in"), "INBOUND, OUTBOUND"),  # type: ignore[arg-type]
+        ("direction", lambda: _decide("in"), "INBOUND, OUTBOUND"),
         ("fallback", lambda: Run.synchronous(fallback="junk"), "DROP, BOUNCE, DEFAULT, MOVE_TO_JUNK, "),  # type: ignore[arg-type]
     ],
 )

@@ -16,11 +16,12 @@ from aws_cdk.aws_dynamodb import (
 )
 from aws_cdk.aws_iam import PolicyStatement
 
+from workmail_constructs.steps.deciding_step import DecidingStep
 from workmail_constructs.steps.decision import Decision, Junk, configured, decisions
 from workmail_constructs.steps.rule_steps import packed_patterns
-from workmail_constructs.steps.step import OnFailure, Step, StepOptions, patterns
-from workmail_constructs.words import one_of
+from workmail_constructs.steps.step import OnFailure, StepOptions, patterns
 from workmail_flow.vocabulary import ReplyAction
+from workmail_flow.words import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,7 +56,7 @@ AnyWhose: TypeAlias = Whose | Literal["SENDERS", "RECIPIENTS"]
 AnyWins: TypeAlias = Wins | Literal["ALLOW", "BLOCK"]
 
 
-class AllowOrBlock(Step):
+class AllowOrBlock(DecidingStep):
     """Decides by lists of senders or recipients, packed with the code or in a table that an administrator edits.
 
     A table has one item per pattern: `pattern`, its key, and `list`, which is `ALLOW` or `BLOCK`.
@@ -131,16 +132,6 @@ class AllowOrBlock(Step):
                 f"table: found none at {self.name}; only a step without allow and block has one, once its rule is made"
             )
         return self._table
-
-    @property
-    def decides(self) -> bool:
-        """The step decides."""
-        return True
-
-    @property
-    def inbound_only(self) -> bool:
-        """Whether one of the decisions is for inbound mail only."""
-        return any(each.inbound_only for each in self._decisions.values() if each)
 
     def bind(self, binding: StepBinding) -> Mapping[str, object]:
         """Return lists or table, and the decisions; let the function look up items of the table."""

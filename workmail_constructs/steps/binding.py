@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from constructs import Construct
 
 from workmail_constructs.steps.once_table import OnceTable
+from workmail_flow.packed_steps import ONCE_TABLE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,8 +70,8 @@ class StepBinding:
     def use_once(self) -> None:
         """Let the step do something once per invocation (E7): the rule gets a table for it, shared by its steps."""
         table = OnceTable.of(self.rule)
-        if table.variable not in self.needs.environment:
-            self.needs.environment[table.variable] = table.name
+        if ONCE_TABLE_VARIABLE not in self.needs.environment:
+            self.needs.environment[ONCE_TABLE_VARIABLE] = table.name
             self.needs.statements.append(table.statement())
 
     def pack(self, folder: Path) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Unpack
 
 from workmail_constructs.content_access import ContentAccess
+from workmail_constructs.steps.deciding_step import DecidingStep
 from workmail_constructs.steps.decision import Bounce, Decision, Deliver, configured, decisions
-from workmail_constructs.steps.step import OnFailure, Step, StepOptions
+from workmail_constructs.steps.step import OnFailure, StepOptions
 from workmail_flow.updated_content import UNSUPPORTED_EXTENSIONS
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class ReplaceByNote:
             raise ValueError(f"ReplaceByNote: found the filename {self.filename!r}; give a name without folders")
 
 
-class BlockAttachments(Step):
+class BlockAttachments(DecidingStep):
     """Blocks attachments by name, by declared and actual type and by size, also inside zip archives."""
 
     function = "workmail_rules.block_attachments:run"
@@ -133,16 +134,6 @@ class BlockAttachments(Step):
     def content_access(self) -> ContentAccess:
         """The step reads the message, and edits it to replace attachments."""
         return ContentAccess.READ if self._note is None else ContentAccess.UPDATE
-
-    @property
-    def decides(self) -> bool:
-        """The step decides."""
-        return True
-
-    @property
-    def inbound_only(self) -> bool:
-        """Whether one of the decisions is for inbound mail only."""
-        return any(each.inbound_only for each in self._decisions.values() if each)
 
     def bind(self, binding: StepBinding) -> Mapping[str, object]:
         """Return what is blocked and what happens; pack the library that recognizes files."""

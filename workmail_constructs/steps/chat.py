@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from workmail_constructs.stack_record import is_known
-from workmail_constructs.words import one_of
+from workmail_flow.words import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

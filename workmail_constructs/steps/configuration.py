@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_cdk import Token
 
 from workmail_constructs.stack_record import is_known
+from workmail_flow.packed_steps import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aws_cdk import Stack
-
-ENVIRONMENT: Final = "$environment"
-"""In a packed configuration, `{"$environment": NAME}` stands for the value of an environment variable."""
 
 VARIABLE_PREFIX: Final = "WORKMAIL_STEP"
 """Every variable that steps need begins with it."""

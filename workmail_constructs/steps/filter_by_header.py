@@ -6,21 +6,23 @@ import re
 from typing import TYPE_CHECKING, Final, Unpack
 
 from workmail_constructs.content_access import ContentAccess
+from workmail_constructs.steps.deciding_step import DecidingStep
 from workmail_constructs.steps.decision import BypassSpamCheck, Decision, Junk, configured, decisions
 from workmail_constructs.steps.regular_expression import checked_expression
-from workmail_constructs.steps.step import Step, StepOptions
+from workmail_flow.updated_content import FIELD_NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workmail_constructs.steps.binding import StepBinding
+    from workmail_constructs.steps.step import StepOptions
 
-_FIELD_NAME: Final = re.compile(r"[!-9;-~]{1,76}")
+_FIELD_NAME: Final = re.compile(FIELD_NAME_PATTERN)
 _AUTHENTICATION_RESULTS: Final = "authentication-results"
 _AUTHSERV_ID: Final = re.compile(r"[^\s;\"()]+")
 
 
-class FilterByHeader(Step):
+class FilterByHeader(DecidingStep):
     """Decides by what a header says, for example that an upstream gateway found spam."""
 
     function = "workmail_rules.filter_by_header:run"
@@ -78,16 +80,6 @@ class FilterByHeader(Step):
     def content_access(self) -> ContentAccess:
         """The step reads headers."""
         return ContentAccess.READ
-
-    @property
-    def decides(self) -> bool:
-        """The step decides."""
-        return True
-
-    @property
-    def inbound_only(self) -> bool:
-        """Whether one of the decisions is for inbound mail only."""
-        return any(each.inbound_only for each in self._decisions.values() if each)
 
     def bind(self, binding: StepBinding) -> Mapping[str, object]:
         """Return the pattern and the decisions."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Unpack
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk.aws_cloudwatch import Alarm, ComparisonOperator, Metric, TreatMissingData
-from aws_cdk.aws_dynamodb import Attribute, AttributeType, BillingMode, Table, TableEncryption
 from aws_cdk.aws_iam import PolicyStatement
 
 from workmail_constructs.steps.decision import Bounce, Drop, Junk
+from workmail_constructs.steps.expiring_table import expiring_table
 from workmail_constructs.steps.plain_addresses import address_problems
 from workmail_constructs.steps.step import Step, StepOptions
 from workmail_flow.address import address_key
+from workmail_flow.packed_steps import LIMITED, METRIC_DIMENSIONS, METRICS_NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -84,15 +85,7 @@ class LimitRate(Step):
     def bind(self, binding: StepBinding) -> Mapping[str, object]:
         """Make the table, let the function update it, and make the alarm."""
         scope = binding.scope
-        table = Table(
-            scope,
-            "Table",
-            partition_key=Attribute(name="id", type=AttributeType.STRING),
-            billing_mode=BillingMode.PAY_PER_REQUEST,
-            encryption=TableEncryption.AWS_MANAGED,
-            time_to_live_attribute="expires",
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        table = expiring_table(scope)
         binding.grant([PolicyStatement(actions=["dynamodb:UpdateItem"], resources=[table.table_arn])])
 
         def add_alarm(function: Function) -> None:
@@ -101,9 +94,9 @@ class LimitRate(Step):
                 "StormAlarm",
                 alarm_description=f"{binding.name} limits messages: more than {self._per_minute} in a minute.",
                 metric=Metric(
-                    namespace="WorkMailRules",
-                    metric_name="Limited",
-                    dimensions_map={"FunctionName": function.function_name, "Step": binding.name},
+                    namespace=METRICS_NAMESPACE,
+                    metric_name=LIMITED,
+                    dimensions_map=dict(zip(METRIC_DIMENSIONS, (function.function_name, binding.name), strict=True)),
                     statistic="Sum",
                     period=Duration.minutes(1),
                 ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 from workmail_constructs.content_access import ContentAccess
 from workmail_constructs.steps.secret_right import secret_right
 from workmail_constructs.steps.step import Step, StepOptions
+from workmail_flow.updated_content import FIELD_NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from workmail_constructs.steps.binding import StepBinding
     from workmail_constructs.steps.chat import Chat
 
-_FIELD_NAME: Final = re.compile(r"[!-9;-~]{1,76}")
+_FIELD_NAME: Final = re.compile(FIELD_NAME_PATTERN)
 
 
 class NotifyChat(Step):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import RemovalPolicy
-from aws_cdk.aws_dynamodb import Attribute, AttributeType, BillingMode, Table, TableEncryption
 from aws_cdk.aws_iam import PolicyStatement
 from constructs import Construct
+
+from workmail_constructs.steps.expiring_table import expiring_table
 
 if TYPE_CHECKING:
     from typing import Self
@@ -16,25 +16,14 @@ _ID: Final = "OnceTable"
 
 
 class OnceTable(Construct):
-    """A table that forgets after a day: encrypted, paid per request, deleted with its stack.
+    """A table that forgets after a day.
 
     It holds ids of invocations and what a step returned, no address and no content.
     """
 
-    variable: Final = "WORKMAIL_STEPS_TABLE"
-    """The environment variable that names the table to the steps."""
-
     def __init__(self, scope: Construct, id: str) -> None:  # noqa: A002 - CDK's word
         super().__init__(scope, id)
-        self.table = Table(
-            self,
-            "Table",
-            partition_key=Attribute(name="id", type=AttributeType.STRING),
-            billing_mode=BillingMode.PAY_PER_REQUEST,
-            encryption=TableEncryption.AWS_MANAGED,
-            time_to_live_attribute="expires",
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        self.table = expiring_table(self)
 
     @classmethod
     def of(cls, rule: Construct) -> Self:

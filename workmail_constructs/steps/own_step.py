@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 from workmail_constructs.content_access import ContentAccess
 from workmail_constructs.steps.configuration import json_problems
 from workmail_constructs.steps.step import Step, StepOptions
-from workmail_constructs.words import one_of
+from workmail_flow.words import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 from aws_cdk.aws_iam import PolicyStatement
 
-from workmail_constructs.stack_record import is_known
 from workmail_constructs.steps.decision import Bounce, Drop
 from workmail_constructs.steps.plain_addresses import address_problems, require_own_copies
 from workmail_constructs.steps.step import OnFailure, Step, StepOptions
-from workmail_flow.address import address_key, domain_key
+from workmail_flow.address import address_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +91,7 @@ class RestrictMailboxes(Step):
         return {
             "organization_id": organization.organization_id,
             "group": self._group,
-            "domains": [domain_key(each) if is_known(each) else each for each in organization.domains],
+            "domains": organization.domain_keys,
             "max_age_s": self._max_age_s,
             "report_to": self._report_to,
             **self._then.configuration(),

@@ -11,12 +11,11 @@ from workmail_constructs.assets import generated_folder
 from workmail_constructs.content_access import ContentAccess
 from workmail_constructs.problems import add_warning
 from workmail_constructs.rule_code import RuleCode
-from workmail_constructs.stack_record import is_known
 from workmail_constructs.steps.binding import StepBinding, StepNeeds
 from workmail_constructs.steps.configuration import TokenVariables
 from workmail_constructs.steps.step import OnFailure, Recipients, Senders, Step
-from workmail_flow.address import domain_key
 from workmail_flow.handler_requirements import REQUIREMENTS
+from workmail_flow.packed_steps import CONFIGURATION_FILE, CONFIGURATION_VERSION
 from workmail_flow.patterns import Pattern, PatternKind
 from workmail_flow.vocabulary import FlowDirection
 
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from workmail_constructs.run import FallbackAction, Run
     from workmail_constructs.stack_record import StackRecord
 
-CONFIGURATION_FILE: Final = "workmail_steps.json"
-CONFIGURATION_VERSION: Final = 1
 _MODULE: Final = "rule_steps"
 
 _DELIVERING: Final = ("DEFAULT", "MOVE_TO_JUNK", "BYPASS_SPAM_CHECK", "ROUTE_TO_SMTP_GATEWAY")
@@ -176,8 +173,7 @@ def _condition(step: Step, organization: WorkMailOrganization) -> dict[str, obje
         condition["to_internal"] = step.recipients is Recipients.INTERNAL
     if condition.keys() & {"is_internal", "to_internal"}:
         # A token may be written in another spelling than addresses are compared in; domains usually are no tokens.
-        domains = [domain_key(each) if is_known(each) else each for each in organization.domains]
-        condition["internal"] = {"domains": domains}
+        condition["internal"] = {"domains": organization.domain_keys}
     return condition
 
 

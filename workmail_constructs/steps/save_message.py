@@ -11,7 +11,7 @@ from workmail_constructs.content_access import ContentAccess
 from workmail_constructs.guards import guard_place
 from workmail_constructs.steps.step import OnFailure, Step, StepOptions
 from workmail_flow.assumptions import IMMUTABLE_HEADERS
-from workmail_flow.updated_content import UNIQUE_HEADERS
+from workmail_flow.updated_content import FIELD_NAME_PATTERN, UNIQUE_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workmail_constructs.steps.binding import StepBinding
 
 _PREFIX: Final = re.compile(r"(?!/)[A-Za-z0-9_./-]{0,500}")
-_FIELD_NAME: Final = re.compile(r"[!-9;-~]{1,76}")
+_FIELD_NAME: Final = re.compile(FIELD_NAME_PATTERN)
 _NOT_ADDED: Final = frozenset((*IMMUTABLE_HEADERS, *UNIQUE_HEADERS))
 
 

@@ -9,15 +9,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias, TypedDict
 
 from workmail_constructs.content_access import ContentAccess
-from workmail_constructs.words import one_of
 from workmail_flow.patterns import Pattern, PatternError
 from workmail_flow.vocabulary import FlowDirection
+from workmail_flow.words import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from workmail_constructs.steps.binding import StepBinding
-    from workmail_constructs.words import AnyDirection
+    from workmail_flow.words import AnyDirection
 
 
 class Senders(StrEnum):

@@ -12,7 +12,7 @@ from aws_cdk.aws_iam import PolicyStatement
 from workmail_constructs.content_access import ContentAccess
 from workmail_constructs.stack_record import is_known
 from workmail_constructs.steps.step import Step, StepOptions
-from workmail_constructs.words import one_of
+from workmail_flow.words import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from hashlib import blake2s
 from typing import TYPE_CHECKING
 
 from workmail_flow.assumptions import IMMUTABLE_HEADERS
-from workmail_flow.updated_content import UNIQUE_HEADERS
+from workmail_flow.updated_content import FIELD_NAME_PATTERN, UNIQUE_HEADERS
 from workmail_runtime.edit.bodies import Bodies, find_bodies, is_body_text, require_room_beside
 from workmail_runtime.edit.encoded_words import decode_words, encode_words
 from workmail_runtime.edit.header_block import line_ending
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workmail_runtime.edit.mime_part import MimePart
     from workmail_runtime.edit.render_splices import Splice
 
-_FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
+_FIELD_NAME = re.compile(FIELD_NAME_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from tests.constructs.stacks import new_rule, new_stack, only, properties_of, ri
 from tests.constructs.steps.packed_steps import configuration_of
 from workmail_constructs.steps.decision import Bounce, Decision, Deliver, Drop, Junk
 from workmail_constructs.steps.limit_rate import LimitRate
-from workmail_rules.metrics import NAMESPACE
+from workmail_flow.packed_steps import METRICS_NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ def test_the_alarm_is_on_while_messages_are_limited_and_does_what_it_was_given()
     )
     rule = new_rule(stack, code=None, steps=[step])
     alarm = only(stack, "AWS::CloudWatch::Alarm")
-    assert (alarm["Namespace"], alarm["MetricName"]) == (NAMESPACE, "Limited")
+    assert (alarm["Namespace"], alarm["MetricName"]) == (METRICS_NAMESPACE, "Limited")
     assert alarm["Dimensions"] == [
         {"Name": "FunctionName", "Value": stack.resolve(rule.function.function_name)},
         {"Name": "Step", "Value": "Lists"},

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from workmail_rules.once import TABLE_VARIABLE
+from workmail_flow.packed_steps import ONCE_TABLE_VARIABLE
 from workmail_runtime.aws_request import _http_session
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def once_table(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    monkeypatch.setenv(TABLE_VARIABLE, "steps")
+    monkeypatch.setenv(ONCE_TABLE_VARIABLE, "steps")
     yield table
     table.delete()
     table.meta.client.close()

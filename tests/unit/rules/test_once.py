@@ -142,7 +142,7 @@ def test_the_end_of_its_time_does_not_keep_it_from_being_written_down(
 def test_without_the_table_nothing_is_done(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[int] = []
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv(once.TABLE_VARIABLE, "steps")
+    monkeypatch.setenv(once.ONCE_TABLE_VARIABLE, "steps")
     with pytest.raises(ServiceUnreachableError):
         run_once(lambda: done.append(1), left_s=2.6)
     assert done == []
