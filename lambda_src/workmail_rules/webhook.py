@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import threading
 import time
+from contextlib import closing, suppress
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -65,6 +67,29 @@ class _Answer(Record):
     retry_after: str
 
 
+class _Connection(http.client.HTTPSConnection):
+    """A connection that another thread can end, whatever it is waiting for."""
+
+    def __init__(self, webhook: _Webhook, deadline: float) -> None:
+        super().__init__(webhook.host, webhook.port, timeout=max(deadline - time.monotonic(), 0.1), context=_tls())
+        self._deadline = deadline
+
+    def connect(self) -> None:
+        # The handshake is a step of its own, so that `end` finds the socket before it.
+        http.client.HTTPConnection.connect(self)
+        self.sock = _tls().wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+        if time.monotonic() >= self._deadline:
+            raise TimeoutError  # `end` came before there was a socket
+        self.sock.do_handshake()
+
+    def end(self) -> None:
+        """Wake the thread that reads or writes, which then fails; `close` would leave it waiting."""
+        if (sock := self.sock) is not None:
+            with suppress(OSError):
+                # That of a TLS socket also changes what the other thread is using.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
 def post_json(url: str, body: bytes, *, deadline: float) -> None:
     """Post a document; a redirect is not followed.
 
@@ -103,11 +128,9 @@ def post_json(url: str, body: bytes, *, deadline: float) -> None:
 
 
 def _post_by(deadline: float, webhook: _Webhook, body: bytes) -> _Answer:
-    """Post once, in a thread that is left alone at the deadline: a timeout of the socket starts again at each byte."""
+    """Post once, in a thread that is ended at the deadline: a timeout of the socket starts again at each byte."""
     outcome: list[_Answer | BaseException] = []
-    connection = http.client.HTTPSConnection(
-        webhook.host, webhook.port, timeout=max(deadline - time.monotonic(), 0.1), context=_tls()
-    )
+    connection = _Connection(webhook, deadline)
 
     def run() -> None:
         try:
@@ -115,34 +138,33 @@ def _post_by(deadline: float, webhook: _Webhook, body: bytes) -> _Answer:
         except BaseException as error:
             outcome.append(error)
 
-    worker = threading.Thread(target=run, daemon=True)
+    worker = threading.Thread(target=run, name="webhook", daemon=True)
     worker.start()
     worker.join(max(deadline - time.monotonic(), 0))
     if not outcome:
-        connection.close()
+        connection.end()
         raise WebhookError("gave no whole answer in the time for it")
     if isinstance(outcome[0], BaseException):
         raise outcome[0]
     return outcome[0]
 
 
-def _post_once(connection: http.client.HTTPSConnection, path: str, body: bytes) -> _Answer:
-    try:
-        connection.connect()
-    except ssl.SSLCertVerificationError:
-        raise WebhookError("has a certificate that is not valid for its host") from None
-    except OSError as error:  # its text may name the host
-        raise _NotSentError(type(error).__name__) from None
-    try:
-        # http.client sets Host and Content-Length, and follows no redirect.
-        connection.request("POST", path, body, {"Content-Type": "application/json", "User-Agent": "workmail-rules"})
-        response = connection.getresponse()
-        response.read(_MAX_ANSWER_BYTES)
-        return _Answer(response.status, response.getheader("Retry-After", ""))
-    except (OSError, http.client.HTTPException) as error:
-        raise WebhookError(f"gave no answer that can be read: {type(error).__name__}") from None
-    finally:
-        connection.close()
+def _post_once(connection: _Connection, path: str, body: bytes) -> _Answer:
+    with closing(connection):
+        try:
+            connection.connect()
+        except ssl.SSLCertVerificationError:
+            raise WebhookError("has a certificate that is not valid for its host") from None
+        except OSError as error:  # its text may name the host
+            raise _NotSentError(type(error).__name__) from None
+        try:
+            # http.client sets Host and Content-Length, and follows no redirect.
+            connection.request("POST", path, body, {"Content-Type": "application/json", "User-Agent": "workmail-rules"})
+            response = connection.getresponse()
+            response.read(_MAX_ANSWER_BYTES)
+            return _Answer(response.status, response.getheader("Retry-After", ""))
+        except (OSError, http.client.HTTPException) as error:
+            raise WebhookError(f"gave no answer that can be read: {type(error).__name__}") from None
 
 
 @cache
