@@ -88,7 +88,7 @@ def _value(name: str, message: Message) -> str:
 
 
 def _date(header: str) -> str:
-    """Return the date that the sender wrote; empty if it is none."""
+    """Return the date that the sender wrote; empty if it cannot be read as one."""
     from email.utils import parsedate_to_datetime
 
     try:

@@ -70,7 +70,7 @@ class Outcomes:
         """Decide for recipients that are left; return for how many.
 
         Raises:
-            StepError: The outcome is none that a reply can hold, or there is no such recipient.
+            StepError: A reply cannot hold this outcome, or an address is not a recipient of the message.
         """
         if outcome.action is not ReplyAction.BOUNCE and outcome.bounce_message is not None:
             message = f"{outcome.action}: found a text; only a bounce has one (R3)"

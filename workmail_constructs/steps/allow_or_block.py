@@ -93,8 +93,8 @@ class AllowOrBlock(DecidingStep):
             **options: What all steps have; see `Step`.
 
         Raises:
-            ValueError: A pattern is none, there are too many, or there are patterns and a table.
-            TypeError: A decision is none, or one string is where a list is needed.
+            ValueError: A pattern is not valid, there are too many, or both patterns and a table are given.
+            TypeError: One string is given for a list, or something else for a decision.
         """
         super().__init__(**options)
         self._allow = tuple(patterns(allow, argument="allow") if allow != () else ())

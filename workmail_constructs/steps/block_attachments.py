@@ -46,7 +46,7 @@ class ReplaceByNote:
         otherwise: What to decide where an attachment cannot be replaced: it is signed, or the message is malformed.
 
     Raises:
-        ValueError: The text is empty, or the file name is none.
+        ValueError: The text is empty, or `filename` cannot be a file name.
     """
 
     text: str
@@ -90,8 +90,8 @@ class BlockAttachments(DecidingStep):
             **options: What all steps have; see `Step`.
 
         Raises:
-            ValueError: Nothing is blocked, or an extension or type is none.
-            TypeError: One string is where a list is needed, or a decision is none.
+            ValueError: Nothing is blocked, or an extension or media type is not valid.
+            TypeError: One string is given for a list, or something else for a decision.
         """
         super().__init__(**options)
         for argument, given in (("extensions", extensions), ("types", types)):

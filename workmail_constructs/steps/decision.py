@@ -82,7 +82,7 @@ def decisions(**given: Decision | None) -> dict[str, Decision | None]:
     """Return a step's decisions by argument.
 
     Raises:
-        TypeError: One of them is none.
+        TypeError: An argument is something other than a decision.
     """
     for argument, decision in given.items():
         if decision is not None and not isinstance(decision, Decision):

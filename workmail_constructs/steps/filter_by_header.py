@@ -51,9 +51,9 @@ class FilterByHeader(DecidingStep):
             **options: What all steps have; see `Step`.
 
         Raises:
-            ValueError: The name is none of a header, the pattern is none or may take too long, or `authserv_id` is
-                missing or beside another header.
-            TypeError: A decision is none.
+            ValueError: The header's name or the pattern is not valid, the pattern may take too long, or `authserv_id`
+                is missing, or is given with another header.
+            TypeError: A decision is something else.
         """
         super().__init__(**options)
         if not _FIELD_NAME.fullmatch(header):

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def address_problems(addresses: Sequence[str], *, argument: str) -> Iterator[str]:
-    """Yield which of these are patterns for more than one address; none at all are fine.
+    """Yield a problem for each of these that is a pattern for more than one address. The list may be empty.
 
     Raises:
-        ValueError: One of them is no pattern either.
-        TypeError: One string where a list is needed.
+        ValueError: One is neither an address nor a pattern.
+        TypeError: One string is given for a list.
     """
     for index, pattern in enumerate(patterns(addresses, argument=argument) if addresses else ()):
         if pattern.kind is not PatternKind.ADDRESS:
@@ -32,7 +32,7 @@ def require_own_copies(addresses: Sequence[str], binding: StepBinding, *, argume
     """Refuse copies of inbound mail to other addresses than the organization's, as far as its domains are known (R6).
 
     Raises:
-        ValueError: One of them is of another domain.
+        ValueError: An address is of another domain.
     """
     domains = binding.organization.domains
     if binding.direction is not FlowDirection.INBOUND or not domains or not all(map(is_known, domains)):

@@ -98,7 +98,7 @@ class Step(ABC):
                 default the class's name. Renaming a step makes its resources anew.
 
         Raises:
-            ValueError: A pattern is none, or a word is none of those there are.
+            ValueError: A pattern or a word is not valid.
         """
         self.senders: Senders | tuple[Pattern, ...]
         if isinstance(senders, str):
@@ -146,8 +146,8 @@ def patterns(texts: Sequence[str], *, argument: str) -> Iterator[Pattern]:
     """Read patterns (F4).
 
     Raises:
-        ValueError: One of them is none, or there are none.
-        TypeError: One string where a list is needed.
+        ValueError: A pattern is not valid, or the list is empty.
+        TypeError: One string is given for a list.
     """
     if isinstance(texts, str):
         raise TypeError(f"{argument}: found the string {texts!r}; give a list of patterns: [{texts!r}]")

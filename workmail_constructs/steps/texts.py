@@ -19,8 +19,8 @@ def check_texts(step: str, text: str | None, html: str | None) -> None:
     """Check the texts of a banner or footer. A token is not known before it is deployed, and so is not checked.
 
     Raises:
-        ValueError: Neither is given, one shows nothing, or has a placeholder that there is not or in a place where it
-            cannot be filled safely; or the markup is not whole. All of them together.
+        ValueError: Neither is given; one shows nothing, or has a placeholder that does not exist or stands where it
+            cannot be filled safely; or the markup is not whole. The message names all problems.
     """
     if text is None and html is None:
         raise ValueError(f"{step}: found neither text nor html; give at least one, the other is derived from it")

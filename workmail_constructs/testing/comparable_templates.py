@@ -46,7 +46,7 @@ def comparable_template(template: AnyTemplate) -> dict[str, Any]:
         template: A stack, its `aws_cdk.assertions.Template`, or a template's dict, which is not changed.
 
     Raises:
-        TypeError: This is none of the three.
+        TypeError: `template` is something else.
     """
     made = template_json(template)
     for section, names in _FROM_CDK.items():

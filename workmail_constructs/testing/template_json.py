@@ -16,7 +16,7 @@ def template_json(template: AnyTemplate) -> dict[str, Any]:
     """Return a template as CloudFormation gets it; a copy, free to change. A stack is synthesized with its app.
 
     Raises:
-        TypeError: This is none of the three.
+        TypeError: `template` is something else.
     """
     if isinstance(template, Stack):
         template = Template.from_stack(template)

@@ -105,7 +105,7 @@ class MimePart:
         """Whether a mail program offers it as a file.
 
         That is: its disposition says so, or it has a file name, or it is of a type that only a file has. An image that
-        HTML shows by its Content-ID is none.
+        HTML shows by its Content-ID is not an attachment.
         """
         if self.children:
             return False
