@@ -33,7 +33,7 @@ def handler(event, context):
 """,
 }
 SMALL, LARGE = 50_000, 40 * 1024 * 1024
-GOAL = 0.55
+GOAL = 0.35
 
 
 def run() -> list[Measure]:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 
-from workmail_runtime.aws_request import AwsRequest, send
-from workmail_runtime.aws_settings import read_settings
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +42,9 @@ def call(
         ServiceError: The service refused.
         ServiceUnreachableError: No try before the deadline got a usable answer.
     """
+    from workmail_runtime.aws_request import AwsRequest, send  # HTTP and TLS, only where there is a call
+    from workmail_runtime.aws_settings import read_settings
+
     prefix, signing_name, target, version = _SERVICES[service]
     settings = read_settings(service)
     endpoint = settings.endpoint_url

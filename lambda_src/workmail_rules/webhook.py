@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
-import socket
 import ssl
-import threading
 import time
-from contextlib import closing, suppress
-from functools import cache
+from contextlib import closing
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from workmail_flow.record import Record
 from workmail_rules.step_errors import StepError
+from workmail_runtime.connection import Connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
 _RETRIED_STATUS: Final = frozenset({429, 500, 502, 503, 504})
 _WAITS_S: Final = (0.3, 1.0)
 """The waits between the tries, unless the answer says longer."""
+
+_HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "workmail-rules"}
 
 _MAX_ANSWER_BYTES: Final = 4 * 1024
 """How much of an answer is read; nothing in it is used."""
@@ -67,29 +67,6 @@ class _Answer(Record):
     retry_after: str
 
 
-class _Connection(http.client.HTTPSConnection):
-    """A connection that another thread can end, whatever it is waiting for."""
-
-    def __init__(self, webhook: _Webhook, deadline: float) -> None:
-        super().__init__(webhook.host, webhook.port, timeout=max(deadline - time.monotonic(), 0.1), context=_tls())
-        self._deadline = deadline
-
-    def connect(self) -> None:
-        # The handshake is a step of its own, so that `end` finds the socket before it.
-        http.client.HTTPConnection.connect(self)
-        self.sock = _tls().wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
-        if time.monotonic() >= self._deadline:
-            raise TimeoutError  # `end` came before there was a socket
-        self.sock.do_handshake()
-
-    def end(self) -> None:
-        """Wake the thread that reads or writes, which then fails; `close` would leave it waiting."""
-        if (sock := self.sock) is not None:
-            with suppress(OSError):
-                # That of a TLS socket also changes what the other thread is using.
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-
 def post_json(url: str, body: bytes, *, deadline: float) -> None:
     """Post a document; a redirect is not followed.
 
@@ -108,7 +85,7 @@ def post_json(url: str, body: bytes, *, deadline: float) -> None:
     waits = list(_WAITS_S)
     while True:
         try:
-            answer = _post_by(deadline, webhook, body)
+            answer = _post_once(webhook, body, deadline)
         except _NotSentError as error:
             problem, least_wait = WebhookError(f"cannot be reached: {error}"), 0.0
         else:
@@ -127,30 +104,9 @@ def post_json(url: str, body: bytes, *, deadline: float) -> None:
         time.sleep(wait)
 
 
-def _post_by(deadline: float, webhook: _Webhook, body: bytes) -> _Answer:
-    """Post once, in a thread that is ended at the deadline: a timeout of the socket starts again at each byte."""
-    outcome: list[_Answer | BaseException] = []
-    connection = _Connection(webhook, deadline)
-
-    def run() -> None:
-        try:
-            outcome.append(_post_once(connection, webhook.path, body))
-        except BaseException as error:
-            outcome.append(error)
-
-    worker = threading.Thread(target=run, name="webhook", daemon=True)
-    worker.start()
-    worker.join(max(deadline - time.monotonic(), 0))
-    if not outcome:
-        connection.end()
-        raise WebhookError("gave no whole answer in the time for it")
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]
-
-
-def _post_once(connection: _Connection, path: str, body: bytes) -> _Answer:
-    with closing(connection):
+def _post_once(webhook: _Webhook, body: bytes, deadline: float) -> _Answer:
+    with closing(Connection("https", webhook.host, webhook.port)) as connection:
+        connection.end_at(deadline)
         try:
             connection.connect()
         except ssl.SSLCertVerificationError:
@@ -159,18 +115,14 @@ def _post_once(connection: _Connection, path: str, body: bytes) -> _Answer:
             raise _NotSentError(type(error).__name__) from None
         try:
             # http.client sets Host and Content-Length, and follows no redirect.
-            connection.request("POST", path, body, {"Content-Type": "application/json", "User-Agent": "workmail-rules"})
+            connection.request("POST", webhook.path, body, _HEADERS)
             response = connection.getresponse()
             response.read(_MAX_ANSWER_BYTES)
             return _Answer(response.status, response.getheader("Retry-After", ""))
-        except (OSError, http.client.HTTPException) as error:
+        except TimeoutError:
+            raise WebhookError("gave no whole answer in the time for it") from None
+        except (OSError, HTTPException) as error:
             raise WebhookError(f"gave no answer that can be read: {type(error).__name__}") from None
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Return the context, which takes a while to make: it reads all certificate authorities of the system."""
-    return ssl.create_default_context()
 
 
 def _seconds(retry_after: str) -> float:

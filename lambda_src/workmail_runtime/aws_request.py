@@ -1,38 +1,34 @@
-"""One signed HTTP request to AWS, by botocore's signer and connections and without its client.
+"""One signed HTTP request to AWS without boto3, which costs a cold start more than everything else a handler does.
 
-A boto3 client costs a cold start more than everything else a handler does: it loads the models of its service, of
-endpoints and of retries. This module does the rest: sign, send, read into one buffer, try again.
+This module signs, sends, reads into one buffer, and tries again.
 """
 
 from __future__ import annotations
 
 import io
 import logging
-import os
 import random
-import threading
 import time
-from functools import cache
+from hashlib import sha256
+from http.client import HTTPException
+from urllib.parse import urlsplit
 
 from workmail_flow.limits import MAX_MIME_BYTES
 from workmail_flow.record import Record
 from workmail_runtime.aws_settings import read_credentials
+from workmail_runtime.connection import Connection
 from workmail_runtime.content_errors import ServiceError, ServiceUnreachableError
+from workmail_runtime.sign_request import UNSIGNED_PAYLOAD, signed_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from http.client import HTTPResponse
     from typing import Any, Final
-
-    from botocore.awsrequest import AWSPreparedRequest
-    from botocore.httpsession import URLLib3Session
 
     from workmail_runtime.aws_settings import AwsSettings
 
 _logger = logging.getLogger("workmail_runtime")
-
-TIMEOUT_S: Final = 60.0
-"""How long to wait for a connection, or for its next byte: boto3's own limit."""
 
 MAX_ANSWER_BYTES: Final = MAX_MIME_BYTES + 1024 * 1024
 """The longest answer that is read: a whole message (F16), and a mebibyte for what a service may add to one."""
@@ -66,13 +62,16 @@ _READ_BYTES: Final = 256 * 1024
 
 _LONGEST_WAIT_S: Final = 20.0
 
+_MAX_IDLE: Final = 4
+"""How many connections to one host are kept: as many as a handler's threads may use at a time."""
+
 
 class AwsRequest(Record):
     """A request before it is signed.
 
     Args:
         method: The HTTP method.
-        url: The whole URL, its path encoded.
+        url: The whole URL, its path encoded, without a query.
         signing_name: The service's name in the signature, for example `s3`.
         headers: Headers to sign and send.
         body: Bytes, or a seekable binary stream, which is sent without reading it into memory.
@@ -111,7 +110,7 @@ def send(request: AwsRequest, settings: AwsSettings, *, deadline: float | None =
     refusal: ServiceError | None = None
     while True:
         try:
-            return _send_by(deadline, request, settings)
+            return _send_once(request, settings, deadline)
         except _TryAgainError as error:
             refusal = error.refusal or refusal
             wait = random.random() * min(_LONGEST_WAIT_S, error.wait_base_s * 2.0 ** (attempt - 1))  # noqa: S311
@@ -133,101 +132,97 @@ class _TryAgainError(Exception):
         self.wait_base_s = 1.0 if throttled else 0.05
 
 
-def _send_by(deadline: float | None, request: AwsRequest, settings: AwsSettings) -> AwsResponse:
-    """Send once, in a thread that is left alone at the deadline.
-
-    A timeout of the socket is not enough: it starts again with each byte. An answer that drips in, head or body, would
-    hold the handler until Lambda ends it.
-    """
-    if deadline is None:
-        return _send_once(request, settings, None)
-    outcome: list[AwsResponse | BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(_send_once(request, settings, deadline))
-        except BaseException as error:
-            outcome.append(error)
-
-    left_s = deadline - time.monotonic()
-    if left_s > 0:
-        worker = threading.Thread(target=run, daemon=True)
-        worker.start()
-        worker.join(left_s)
-    if not outcome:
-        message = f"no whole answer from {_host(request.url)} in the time that was left"
-        raise _TryAgainError(message)
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]
-
-
 def _send_once(request: AwsRequest, settings: AwsSettings, deadline: float | None) -> AwsResponse:
-    from botocore.exceptions import ConnectionError as NoConnectionError
-    from botocore.exceptions import HTTPClientError
-    from urllib3.exceptions import HTTPError
-
+    url = urlsplit(request.url)
+    if deadline is not None and time.monotonic() >= deadline:
+        message = f"no whole answer from {url.netloc} in the time that was left"
+        raise _TryAgainError(message)
+    headers = signed_headers(
+        request.method,
+        url.netloc,
+        url.path,
+        request.headers,
+        payload_hash=_payload_hash(request, url.scheme),
+        service=request.signing_name,
+        region=settings.region,
+        credentials=read_credentials(),
+    )
+    place = url.scheme, url.hostname or "", url.port, settings.ca_bundle
+    connection = _connection(*place)
+    connection.end_at(deadline)
     try:
-        response = _http_session(settings.ca_bundle, _proxies(request.url)).send(_signed(request, settings, deadline))
-        try:
-            body = _read(response.raw, response.headers.get("content-length"))
-        except BaseException:
-            response.raw.close()  # the rest of this answer must not become the beginning of the next one
-            raise
-    except (HTTPClientError, NoConnectionError, HTTPError, OSError) as error:
-        # The error's text names the endpoint and no content.
-        raise _TryAgainError(f"no answer from {_host(request.url)}: {type(error).__name__}") from error
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    if response.status_code < 300:
-        return AwsResponse(headers, body)
-    refusal = _refusal(response.status_code, headers, body)
+        answer, body = _exchange(connection, request, url.path, headers)
+    except (OSError, HTTPException) as error:
+        # The error's text may name the endpoint, or repeat what came.
+        message = f"no answer from {url.netloc}: {type(error).__name__}"
+        raise _TryAgainError(message) from error
+    idle = _idle.setdefault(place, [])
+    if len(idle) < _MAX_IDLE:
+        idle.append(connection)
+    else:
+        connection.close()
+    received = {name.lower(): value for name, value in answer.headers.items()}
+    if answer.status < 300:
+        return AwsResponse(received, body)
+    refusal = _refusal(answer.status, received, body)
     throttled = refusal.code in _THROTTLED or refusal.status == 429
     if throttled or refusal.status in _RETRIED_STATUS or refusal.code in _TRANSIENT:
         raise _TryAgainError(str(refusal), refusal=refusal, throttled=throttled)
     raise refusal
 
 
-def _signed(request: AwsRequest, settings: AwsSettings, deadline: float | None) -> AWSPreparedRequest:
-    from botocore.auth import S3SigV4Auth, SigV4Auth
-    from botocore.awsrequest import AWSRequest
+_idle: Final[dict[tuple[str, str, int | None, str | None], list[Connection]]] = {}
+"""Open connections by place, kept so that the next call and the next invocation use them again."""
 
-    if request.body is not None and not isinstance(request.body, bytes):
+
+def _connection(scheme: str, host: str, port: int | None, ca_bundle: str | None) -> Connection:
+    idle = _idle.get((scheme, host, port, ca_bundle), [])
+    while idle:
+        connection = idle.pop()
+        if connection.can_be_used_again():
+            return connection
+        connection.close()
+    return Connection(scheme, host, port, ca_bundle=ca_bundle)
+
+
+def close_idle_connections() -> None:
+    """Close what is kept for the next call."""
+    while _idle:
+        for connection in _idle.popitem()[1]:
+            connection.close()
+
+
+def _exchange(
+    connection: Connection, request: AwsRequest, path: str, headers: dict[str, str]
+) -> tuple[HTTPResponse, bytes]:
+    """Send a request and read its answer; the connection is closed if that fails."""
+    headers["User-Agent"] = "workmail-runtime"  # unsigned, as botocore leaves it: a proxy may change it
+    if isinstance(request.body, io.RawIOBase):
+        headers["Content-Length"] = str(request.body.seek(0, io.SEEK_END))
         request.body.seek(0)
-    unsigned = AWSRequest(
-        method=request.method, url=request.url, headers=dict(request.headers), data=request.body, stream_output=True
-    )
-    if request.checksum_header:
-        unsigned.context["checksum"] = {"request_algorithm": {"in": "header", "name": request.checksum_header}}
-        unsigned.context["has_streaming_input"] = True
-    if deadline is not None:
-        # Ends the thread of `_send_by` soon after the deadline. Older releases of botocore do not know this key.
-        unsigned.context["read_timeout"] = min(TIMEOUT_S, max(deadline - time.monotonic(), 0.1))
-    signer = S3SigV4Auth if request.signing_name == "s3" else SigV4Auth
-    signer(read_credentials(), request.signing_name, settings.region).add_auth(unsigned)
-    prepared: AWSPreparedRequest = unsigned.prepare()
-    return prepared
+    try:
+        connection.request(request.method, path, request.body, headers)
+        answer = connection.getresponse()
+        return answer, _read(answer, answer.getheader("Content-Length"))
+    except BaseException:
+        connection.close()  # the rest of this answer must not become the beginning of the next one
+        raise
 
 
-@cache
-def _http_session(ca_bundle: str | None, proxies: tuple[tuple[str, str], ...]) -> URLLib3Session:
-    """Return the pool of connections, kept so that warm invocations use them again."""
-    from botocore.httpsession import URLLib3Session
-
-    # The stubs know fewer types than botocore's own endpoints pass.
-    options: dict[str, Any] = {"verify": ca_bundle or True, "proxies": dict(proxies), "timeout": (TIMEOUT_S, TIMEOUT_S)}
-    return URLLib3Session(**options)
-
-
-def _proxies(url: str) -> tuple[tuple[str, str], ...]:
-    if not any(name.lower().endswith("_proxy") for name in os.environ):
-        return ()
-    from botocore.utils import get_environ_proxies
-
-    return tuple(sorted(get_environ_proxies(url).items()))
+def _payload_hash(request: AwsRequest, scheme: str) -> str:
+    if not isinstance(request.body, io.RawIOBase):
+        return sha256(request.body or b"").hexdigest()
+    if request.checksum_header and scheme == "https":
+        return UNSIGNED_PAYLOAD
+    digest = sha256()
+    request.body.seek(0)
+    while chunk := request.body.read(_READ_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
-def _read(raw: Any, content_length: str | None) -> bytes:
-    """Read a response's body without a second copy of it: a message may be 40 MB (F16)."""
+def _read(answer: HTTPResponse, content_length: str | None) -> bytes:
+    """Read an answer's body without a second copy of it: a message may be 40 MB (F16)."""
     stream = io.BytesIO()
     size, filled = None, 0
     if content_length is not None and content_length.isdecimal():
@@ -235,7 +230,7 @@ def _read(raw: Any, content_length: str | None) -> bytes:
         size = int(content_length[:12])
         _check_length(size)
     while size is None or filled < size:
-        chunk = raw.read(_READ_BYTES if size is None else min(_READ_BYTES, size - filled))
+        chunk = answer.read(_READ_BYTES if size is None else min(_READ_BYTES, size - filled))
         if not chunk:
             break
         if size is not None and not filled:
@@ -249,7 +244,7 @@ def _read(raw: Any, content_length: str | None) -> bytes:
     if size is not None and filled < size:
         message = f"the connection ended after {filled} of {size} bytes"
         raise ConnectionError(message)
-    raw.release_conn()  # an empty body is never read, and would keep the connection
+    answer.read()  # an answer without a body is over only now
     return stream.getvalue()  # CPython hands the buffer over as it is
 
 
@@ -287,7 +282,3 @@ def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> ServiceErr
     code = code.partition(":")[0].rpartition("#")[2]
     request_id = headers.get("x-amzn-requestid") or headers.get("x-amz-request-id")
     return ServiceError(code or f"HTTP {status}", message, status=status, request_id=request_id, answer=answer)
-
-
-def _host(url: str) -> str:
-    return url.partition("://")[2].partition("/")[0]

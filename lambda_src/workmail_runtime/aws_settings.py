@@ -111,7 +111,12 @@ def _session() -> Session:
 
 
 def _has_config_file() -> bool:
-    return os.path.isfile(os.path.expanduser(os.environ.get("AWS_CONFIG_FILE", "~/.aws/config")))
+    return _is_file(os.environ.get("AWS_CONFIG_FILE", "~/.aws/config"))
+
+
+@cache
+def _is_file(path: str) -> bool:
+    return os.path.isfile(os.path.expanduser(path))
 
 
 def _setting(name: str, variable: str) -> str | None:

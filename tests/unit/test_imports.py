@@ -31,8 +31,7 @@ HEAVY = {
 TABLE: dict[str, set[str]] = {
     "lambda_src/workmail_custom_resources": {"boto3", "botocore"},
     "lambda_src/workmail_flow": set(),
-    # urllib3 is what botocore sends with, and its errors come through.
-    "lambda_src/workmail_runtime": {"workmail_flow", "botocore", "urllib3", "aws_lambda_powertools"},
+    "lambda_src/workmail_runtime": {"workmail_flow", "botocore", "aws_lambda_powertools"},
     "lambda_src/workmail_rules": {"workmail_flow", "workmail_runtime", "puremagic"},
     "workmail_local": {
         "workmail_flow",

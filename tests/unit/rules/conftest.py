@@ -9,7 +9,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from workmail_flow.packed_steps import ONCE_TABLE_VARIABLE
-from workmail_runtime.aws_request import _http_session
+from workmail_runtime.aws_request import close_idle_connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +36,7 @@ def local_aws(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     try:
         yield moto_url
     finally:
-        _http_session(None, ()).close()
-        _http_session.cache_clear()
+        close_idle_connections()
 
 
 @pytest.fixture

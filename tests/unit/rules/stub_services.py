@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tests.unit.runtime.load_event import load_event
 from workmail_rules.conversation import Conversation
 from workmail_rules.message import Message
-from workmail_runtime.aws_request import _http_session
+from workmail_runtime.aws_request import close_idle_connections
 from workmail_runtime.event import Event, InboundEvent
 
 if TYPE_CHECKING:
@@ -121,8 +121,7 @@ def running_services(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubServices]:
         try:
             yield stub
         finally:
-            _http_session(None, ()).close()
-            _http_session.cache_clear()
+            close_idle_connections()
 
 
 @dataclass(frozen=True, slots=True)

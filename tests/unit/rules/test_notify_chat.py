@@ -11,10 +11,10 @@ import pytest
 
 from tests.unit.rules.stub_services import StubServices, new_message, running_services
 from tests.unit.rules.webhook_server import WebhookAnswer, WebhookServer, running_webhook
-from workmail_rules import webhook as webhook_module
 from workmail_rules.notify_chat import run
 from workmail_rules.secret import forget_secret
 from workmail_rules.webhook import WebhookError
+from workmail_runtime.connection import tls_context
 from workmail_runtime.content import MessageContent
 from workmail_runtime.event import AsynchronousEvent
 
@@ -44,11 +44,11 @@ def webhook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, services: StubServi
     """A webhook whose URL is in the secret."""
     with running_webhook(tmp_path) as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(server.authority))
-        webhook_module._tls.cache_clear()
+        tls_context.cache_clear()
         forget_secret(SECRET)
         services.answer("GetSecretValue", {"SecretString": server.url})
         yield server
-    webhook_module._tls.cache_clear()
+    tls_context.cache_clear()
 
 
 def test_a_post_shows_what_was_asked_for(webhook: WebhookServer, services: StubServices) -> None:

@@ -27,7 +27,7 @@ from tests.unit.rules.translate_service import (
 )
 from workmail_rules import StepError, translate
 from workmail_rules.translate import FIRST_CALL_BYTES, MAX_CALL_BYTES, pieces
-from workmail_runtime.aws_request import _http_session
+from workmail_runtime.aws_request import close_idle_connections
 from workmail_runtime.content_errors import ServiceError, ServiceUnreachableError
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[TranslateService]:
         monkeypatch.setenv("AWS_REGION", "eu-west-1")
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         yield running
-        _http_session(None, ()).close()
-        _http_session.cache_clear()
+        close_idle_connections()
 
 
 def _run(message: Message, **changes: Any) -> bytes:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import socket
 import time
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from socketserver import BaseRequestHandler, ThreadingTCPServer
-from threading import Event, Thread
-from threading import enumerate as enumerate_threads
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.unit.rules.webhook_server import WebhookAnswer, WebhookServer, running_webhook
 from workmail_rules import webhook as module
 from workmail_rules.webhook import WebhookError, post_json
+from workmail_runtime.connection import tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,9 +24,9 @@ if TYPE_CHECKING:
 def webhook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebhookServer]:
     with running_webhook(tmp_path) as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(server.authority))
-        module._tls.cache_clear()
+        tls_context.cache_clear()
         yield server
-    module._tls.cache_clear()
+    tls_context.cache_clear()
 
 
 def post(url: str, *, seconds: float = 5) -> None:
@@ -125,70 +122,6 @@ def test_a_webhook_whose_answer_drips_is_left_at_the_deadline(webhook: WebhookSe
     assert time.monotonic() - started < 1.7
 
 
-@contextmanager
-def dripping(raw: bytes) -> Iterator[str]:
-    """Serve bytes without TLS, one after the other, as long as the other side listens."""
-
-    class Drip(BaseRequestHandler):
-        def handle(self) -> None:
-            with suppress(OSError):
-                for byte in raw:
-                    self.request.sendall(bytes([byte]))
-                    time.sleep(0.05)
-
-    with ThreadingTCPServer(("127.0.0.1", 0), Drip) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"https://127.0.0.1:{server.server_address[1]}/"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def left_threads() -> list[Thread]:
-    """Return the threads of posts that do not end within a second."""
-    posting = [each for each in enumerate_threads() if each.name == "webhook"]
-    for each in posting:
-        each.join(1)
-    return [each for each in posting if each.is_alive()]
-
-
-@pytest.mark.parametrize(
-    "answer", [WebhookAnswer(raw=b"HTTP/1.1 200 OK\r\n" * 20, delay_s=0.2), WebhookAnswer(delay_s=3)]
-)
-def test_no_thread_is_left_of_an_answer_that_does_not_end(webhook: WebhookServer, answer: WebhookAnswer) -> None:
-    webhook.answer(answer)
-    with pytest.raises(WebhookError, match="no whole answer in the time for it"):
-        post(webhook.url, seconds=0.5)
-    assert left_threads() == []
-
-
-def test_no_thread_is_left_of_a_handshake_that_does_not_end() -> None:
-    # The beginning of a TLS record of 16 KiB, the longest.
-    with dripping(b"\x16\x03\x03\x40\x00" + bytes(200)) as url:
-        with pytest.raises(WebhookError, match="no whole answer in the time for it"):
-            post(url, seconds=0.5)
-        assert left_threads() == []
-
-
-def test_nothing_is_sent_over_a_connection_that_came_after_the_deadline(
-    webhook: WebhookServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connect, connected = socket.create_connection, Event()
-
-    def connect_late(*args: Any, **options: Any) -> socket.socket:
-        connected.wait(5)
-        return connect(*args, **options)
-
-    monkeypatch.setattr("socket.create_connection", connect_late)
-    with pytest.raises(WebhookError, match="no whole answer in the time for it"):
-        post(webhook.url, seconds=0.2)
-    connected.set()
-    assert left_threads() == []
-    assert webhook.posts == []
-
-
 @pytest.mark.parametrize("raw", [b"", b"\0" * 300, b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 abc\r\n\r\n", b"x" * 70_000])
 def test_garbage_is_not_posted_to_again(webhook: WebhookServer, raw: bytes) -> None:
     webhook.answer(WebhookAnswer(raw=raw))
@@ -216,7 +149,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
     webhook: WebhookServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
-    module._tls.cache_clear()
+    tls_context.cache_clear()
     with pytest.raises(WebhookError, match="certificate that is not valid"):
         post(webhook.url)
     assert webhook.posts == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workmail_runtime.aws_request import _http_session
+from workmail_runtime.aws_request import close_idle_connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,8 +86,7 @@ def stub_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubAws]:
     try:
         yield stub
     finally:
-        _http_session(None, ()).close()
-        _http_session.cache_clear()
+        close_idle_connections()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -26,7 +26,7 @@ def test_seeks_like_a_file(offset: int) -> None:
     assert stream.readall() == file.read()
 
 
-def test_gives_its_length_as_botocore_asks() -> None:
+def test_gives_its_length() -> None:
     stream = ChunkStream(CHUNKS)
     assert (stream.seekable(), stream.readable(), stream.seek(0, io.SEEK_END)) == (True, True, 12)
 

@@ -15,7 +15,7 @@ import pytest
 from tests.unit.runtime.conftest import Answer, StubAws
 from tests.unit.runtime.load_event import load_event
 from workmail_runtime import SynchronousEvent
-from workmail_runtime.aws_request import MAX_ANSWER_BYTES, _http_session
+from workmail_runtime.aws_request import MAX_ANSWER_BYTES, close_idle_connections
 from workmail_runtime.content import MessageContent
 from workmail_runtime.content_errors import ServiceError, ServiceUnreachableError, SettingsError
 
@@ -79,8 +79,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RawServer]:
         yield server
     finally:
         server.close()
-        _http_session(None, ()).close()
-        _http_session.cache_clear()
+        close_idle_connections()
 
 
 def _event(end: float | None = None) -> SynchronousEvent:
