@@ -60,6 +60,9 @@ _logger = logging.getLogger("workmail_runtime")
 # The time left to the handler when a call is given up, so that it can still decide and answer.
 _SPARE_S: Final = 0.5
 
+# How much of earlier messages may be left; to free it takes some milliseconds.
+_MAX_LEFT_BYTES: Final = 4 * 1024 * 1024
+
 _ERRORS: Final[dict[str, type[ServiceError]]] = {
     "ResourceNotFoundException": MessageNotFoundError,
     "InvalidContentLocation": InvalidContentLocationError,
@@ -161,7 +164,7 @@ class MessageContent(Record):
         location = self._location(bucket)
         chunks = (content,) if isinstance(content, bytes | bytearray) else tuple(content.chunks())
         try:
-            _check(chunks, self.raw)
+            _check(content, self.raw)
             version = _upload(chunks, location, self.event)
             reference = {"bucket": location.bucket, "key": location.key}
             if version:
@@ -208,20 +211,42 @@ def fetch_content(event: ContentEvent) -> MessageContent:
         ServiceError: The service refused for another reason.
         ServiceUnreachableError: There was no usable answer.
     """
-    response = _call_message_flow("GET", event)
-    return MessageContent(event, response.body)
+    _forget_earlier_messages()
+    body = _call_message_flow("GET", event).body
+    _fetched.append(len(body))
+    return MessageContent(event, body)
+
+
+_fetched: Final[list[int]] = []
+"""Sizes of the messages that this process has fetched and may still hold."""
+
+
+def _forget_earlier_messages() -> None:
+    """Free what invocations before this one have left.
+
+    A parsed message is in a reference cycle, its parts and their parents, which Python finds by the number of objects
+    made and not by their size: a function with room for two large messages would run out of memory at the third.
+    """
+    if sum(_fetched) >= _MAX_LEFT_BYTES:
+        import gc
+
+        gc.collect()
+        _fetched.clear()
 
 
 def _is_unchanged(content: MessageEditor | bytes | bytearray, raw: bytes) -> bool:
     return content == raw if isinstance(content, bytes | bytearray) else not content.changed
 
 
-def _check(chunks: tuple[Chunk, ...], raw: bytes) -> None:
+def _check(content: MessageEditor | bytes | bytearray, raw: bytes) -> None:
     """Raise MessageRejectedError for what WorkMail would refuse (C8)."""
-    from workmail_runtime.edit import check_message
+    from workmail_runtime.edit.check_message import check_edited, check_message
 
-    content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    if problems := check_message(content, original=raw):
+    if isinstance(content, bytes | bytearray):
+        problems = check_message(content, original=raw)
+    else:
+        problems = check_edited(content, original=raw)
+    if problems:
         raise MessageRejectedError("MessageRejected", "; ".join(map(str, problems)), status=400, request_id=None)
 
 

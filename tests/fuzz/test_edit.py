@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from tests.unit.edit.judges import (
 from tests.unit.edit.make_corpus import messages
 from tests.unit.edit.reading import INVOCATION, files, other_headers, read, texts
 from workmail_runtime.edit import EditRefusedError, MessageEditor, check_message
+from workmail_runtime.edit.check_message import _long_line, check_edited
 
 MESSAGES = messages()
 many = settings(max_examples=3 * settings.default.max_examples)
@@ -49,6 +51,10 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 def edit(raw: bytes, *, prefix: str = "[EXT]", banner: str = BANNER, footer: str = FOOTER) -> bytes:
+    return bytes(editor_of(raw, prefix=prefix, banner=banner, footer=footer).to_bytes())
+
+
+def editor_of(raw: bytes, *, prefix: str = "[EXT]", banner: str = BANNER, footer: str = FOOTER) -> MessageEditor:
     editor = MessageEditor(raw, invocation_id=INVOCATION)
     for operation, text in ((editor.prefix_subject, prefix), (editor.add_banner, banner), (editor.add_footer, footer)):
         before = editor.to_bytes()
@@ -56,7 +62,7 @@ def edit(raw: bytes, *, prefix: str = "[EXT]", banner: str = BANNER, footer: str
             operation(text)
         except EditRefusedError:
             assert editor.to_bytes() == before
-    return bytes(editor.to_bytes())
+    return editor
 
 
 @given(st.one_of(damaged(), st.binary(max_size=400), st.lists(st.sampled_from(PARTS_OF_MAIL)).map(b"".join)))
@@ -64,6 +70,45 @@ def test_whatever_comes_is_edited_once_or_kept(raw: bytes) -> None:
     once = edit(raw)
     assert edit(once) == once
     assert check_message(raw) or not check_message(once, original=raw)
+
+
+@st.composite
+def long_lines(draw: st.DrawFn) -> bytes:
+    """Lines about as long as they may be, some of which look like something else."""
+    lengths = st.sampled_from([0, 1, 10, 500, 997, 998, 999, 1000, 1001, 2500])
+    endings = st.sampled_from([b"\r\n", b"\n", b"\r", b""])
+    return b"".join(
+        b"x" * draw(lengths) + draw(st.sampled_from([b"", *PARTS_OF_MAIL])) + draw(endings)
+        for _ in range(draw(st.integers(1, 6)))
+    )
+
+
+@given(st.one_of(st.sampled_from(sorted(MESSAGES.values())), damaged()), long_lines(), st.integers(0, 40))
+def test_an_edited_message_is_checked_as_if_it_were_joined(raw: bytes, lines: bytes, kept: int) -> None:
+    # Behind the header, or at the end of the first part.
+    at = raw.find(b"\r\n--alt", raw.find(b"--alt") + 1) if len(lines) % 2 else raw.find(b"\r\n\r\n") + 4
+    raw = raw[:at] + lines + raw[at:]
+    editor = editor_of(raw)
+    with patch("workmail_runtime.edit.message_editor._KEPT_OF_BODY", kept):
+        assert check_edited(editor, original=raw) == check_message(editor.to_bytes(), original=raw)
+
+
+@given(long_lines(), st.lists(st.integers(0, 9_000), max_size=6))
+def test_a_long_line_is_found_in_pieces(lines: bytes, cuts: list[int]) -> None:
+    ends = [*sorted(min(cut, len(lines)) for cut in cuts), len(lines)]
+    starts = [0, *ends[:-1]]
+    pieces = [(lines, start, end) for start, end in zip(starts, ends, strict=True) if start < end]
+    assert _long_line(pieces) == long_line(lines)
+
+
+def long_line(raw: bytes) -> int | None:
+    start = 0
+    for line in raw.split(b"\n"):
+        is_last = start + len(line) == len(raw)
+        if len(line if is_last else line.removesuffix(b"\r")) > 998:
+            return start
+        start += len(line) + 1
+    return None
 
 
 @given(st.sampled_from(sorted(MESSAGES)), words, words, words)

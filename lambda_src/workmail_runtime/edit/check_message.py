@@ -15,9 +15,14 @@ from workmail_runtime.edit.parse_message import message_start, parse_message
 from workmail_runtime.edit.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from workmail_runtime.edit.message_editor import MessageEditor
     from workmail_runtime.edit.mime_part import MimePart
+    from workmail_runtime.edit.parse_message import ParsedMessage
+
+    _Piece = tuple[bytes | bytearray, int, int]
+    """A buffer, and where the piece starts and ends in it."""
 
 
 class ProblemCode(StrEnum):
@@ -60,20 +65,29 @@ def check_message(
     """
     if isinstance(raw, memoryview):
         raw = raw.tobytes()
-    return tuple(_problems(raw, original))
+    return (*_size_problems([(raw, 0, len(raw))]), *_structure_problems(parse_message(raw), original))
 
 
-def _problems(raw: bytes | bytearray, original: bytes | bytearray | None) -> Iterator[Problem]:
-    if len(raw) > MAX_MIME_BYTES:
-        yield Problem(
-            ProblemCode.TOO_LARGE, f"the message has {len(raw):,} bytes; {MAX_MIME_BYTES:,} are allowed (F16)"
-        )
-    if (line := _long_line(raw)) is not None:
+def check_edited(editor: MessageEditor, *, original: bytes | bytearray) -> tuple[Problem, ...]:
+    """Find the same in an edited message, without joining it into another 40 MB (F16)."""
+    parsed = parse_message(editor.outline(), size=editor.size)
+    return (*_size_problems(editor.pieces()), *_structure_problems(parsed, original))
+
+
+def _size_problems(pieces: Iterable[_Piece]) -> Iterator[Problem]:
+    pieces = tuple(pieces)
+    size = sum(end - start for _, start, end in pieces)
+    if size > MAX_MIME_BYTES:
+        yield Problem(ProblemCode.TOO_LARGE, f"the message has {size:,} bytes; {MAX_MIME_BYTES:,} are allowed (F16)")
+    if (line := _long_line(pieces)) is not None:
         yield Problem(
             ProblemCode.LINE_TOO_LONG,
             f"the line at byte {line:,} is longer than {MAX_LINE_BYTES:,} bytes with its CRLF (RFC 5321 4.5.3.1.6)",
         )
-    root, problem = parse_message(raw)
+
+
+def _structure_problems(parsed: ParsedMessage, original: bytes | bytearray | None) -> Iterator[Problem]:
+    root, problem = parsed
     if problem is not None:
         yield Problem(ProblemCode.MALFORMED, problem.detail)
         return
@@ -88,19 +102,42 @@ def _problems(raw: bytes | bytearray, original: bytes | bytearray | None) -> Ite
             )
 
 
-def _long_line(raw: bytes | bytearray) -> int | None:
-    """Where the first line begins that is too long.
+def _long_line(pieces: Iterable[_Piece]) -> int | None:
+    """Where the first line begins that is too long."""
+    offset = 0  # of the piece in the message
+    line = b""  # the beginning of the line that the pieces before end in
+    line_start = 0
+    for buffer, start, end in pieces:
+        behind = buffer.find(b"\n", start, end) + 1
+        line += bytes(buffer[start : min(behind or end, start + MAX_LINE_BYTES + 1)])
+        if behind or len(line) > MAX_LINE_BYTES:
+            if _is_too_long(line):
+                return line_start
+            last = buffer.rfind(b"\n", start, end) + 1
+            if (found := _long_line_within(buffer, behind, last)) is not None:
+                return offset + found - start
+            line, line_start = bytes(buffer[last : min(end, last + MAX_LINE_BYTES + 1)]), offset + last - start
+        offset += end - start
+    return line_start if _is_too_long(line) else None
+
+
+def _is_too_long(line: bytes) -> bool:
+    """Whether a line is too long with the CRLF that it gets on its way."""
+    text = line[:-1].removesuffix(b"\r") if line.endswith(b"\n") else line
+    return len(text) + 2 > MAX_LINE_BYTES
+
+
+def _long_line_within(raw: bytes | bytearray, start: int, end: int) -> int | None:
+    """Where the first of some whole lines begins that is too long.
 
     From each line feed to the last one that a line of full length could reach: some thousand steps for 25 MB.
     """
-    start = 0
-    while start < len(raw):
-        end = start + MAX_LINE_BYTES
-        newline = raw.rfind(b"\n", start, end)
+    while start < end:
+        limit = start + MAX_LINE_BYTES
+        newline = raw.rfind(b"\n", start, min(limit, end))
         if newline < 0:
-            rest = len(raw) - start + 2
-            return start if rest > MAX_LINE_BYTES else None
-        if newline == end - 1 and raw[newline - 1] != 0x0D and raw.rfind(b"\n", start, newline) < 0:
+            return start
+        if newline == limit - 1 and raw[newline - 1] != 0x0D and raw.rfind(b"\n", start, newline) < 0:
             return start  # the CRLF it gets on its way makes it too long
         start = newline + 1
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from workmail_runtime.edit.encoded_words import decode_octets, decode_words
@@ -17,6 +18,7 @@ _CONTINUED = re.compile(r"(.+?)\*(\d{1,6})?(\*)?$")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 # Unquoted spaces are wrong but frequent in names, and nothing but names is shown.
 _MAY_HOLD_SPACES = frozenset({"name", "filename"})
+_LONGEST_KEPT = 200  # bytes: most values are short, and the same in one message after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,10 @@ class ContentValue:
 
 def parse_content_value(value: bytes) -> ContentValue:
     """Parse a field's value, comments, folding and wrong quoting included; never raises."""
+    return _kept(value) if len(value) <= _LONGEST_KEPT else _parsed(value)
+
+
+def _parsed(value: bytes) -> ContentValue:
     # One character a byte keeps the offsets, and keeps a boundary's 8-bit characters what they were.
     text = value.decode("latin-1")
     position = _skip_space(text, 0)
@@ -76,6 +82,9 @@ def parse_content_value(value: bytes) -> ContentValue:
     parameters = dict(decoded)
     repeated += [(name, content) for name, content in decoded if content != parameters[name]]
     return ContentValue(word, parameters, tuple(repeated), {name: spans[name] for name in parameters if name in spans})
+
+
+_kept = lru_cache(500)(_parsed)
 
 
 def _skip_space(text: str, position: int) -> int:

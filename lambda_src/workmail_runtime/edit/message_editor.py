@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import blake2s
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from workmail_runtime.edit.encoded_words import decode_words, encode_words
 from workmail_runtime.edit.header_block import line_ending
 from workmail_runtime.edit.insertion import MARK_FIELD, Insertion, Place, new_insertion, new_mark
 from workmail_runtime.edit.new_part import Attachment, attachment_part, text_part
-from workmail_runtime.edit.parse_message import ParsedMessage, find_attachments, parse_message
+from workmail_runtime.edit.parse_message import FoundAttachments, ParsedMessage, find_attachments, parse_message
 from workmail_runtime.edit.refusal import EditRefusal, EditRefusedError
 from workmail_runtime.edit.render_splices import PartEdit, render_splices
 from workmail_runtime.edit.subject import has_prefix, prefixed
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from workmail_runtime.edit.render_splices import Splice
 
 _FIELD_NAME = re.compile(FIELD_NAME_PATTERN)
+_KEPT_OF_BODY = 4 * 1024  # at each of its ends, in an outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class MessageEditor:
 
         Every edit raises it. It is also there where only an attached message is damaged, which no edit minds.
         """
-        return self._message().problem or find_attachments(self.root).problem
+        return self._message().problem or self._found_attachments.problem
 
     @property
     def parts(self) -> tuple[MimePart, ...]:
@@ -95,7 +97,7 @@ class MessageEditor:
     @property
     def attachments(self) -> tuple[MimePart, ...]:
         """The parts a mail program offers as files, those inside a signature or an attached message included."""
-        return find_attachments(self.root).parts
+        return self._found_attachments.parts
 
     # --- the result
 
@@ -115,16 +117,36 @@ class MessageEditor:
 
     def chunks(self) -> Iterator[memoryview]:
         """The result as consecutive views, for an upload that does not copy the message."""
-        view = memoryview(self._raw)
+        return (memoryview(buffer)[start:end] for buffer, start, end in self.pieces())
+
+    def pieces(self) -> Iterator[tuple[bytes | bytearray, int, int]]:
+        """The result as consecutive spans: the message or something new, and where the span starts and ends in it."""
         position = 0
         for start, end, new in self._splices():
             if start > position:
-                yield view[position:start]
+                yield self._raw, position, start
             if new:
-                yield memoryview(new)
+                yield new, 0, len(new)
             position = end
-        if position < len(view):
-            yield view[position:]
+        if position < len(self._raw):
+            yield self._raw, position, len(self._raw)
+
+    def outline(self) -> bytes:
+        """The result without the middle of long bodies: its parts and headers, in little memory.
+
+        Of a malformed message nothing is left out, since its bodies cannot be told for certain.
+        """
+        root, problem = self._message()
+        middles = [] if problem else [middle for part in root.walk() if (middle := _middle(part))]
+        kept = []
+        for buffer, start, end in self.pieces():
+            behind = start
+            for middle_start, middle_end in middles if buffer is self._raw else ():
+                if behind <= middle_start and middle_end <= end:
+                    kept.append(memoryview(buffer)[behind:middle_start])
+                    behind = middle_end
+            kept.append(memoryview(buffer)[behind:end])
+        return b"".join(kept)
 
     # --- taking edits back
 
@@ -349,6 +371,10 @@ class MessageEditor:
             self._parsed = parse_message(self._raw)
         return self._parsed
 
+    @cached_property
+    def _found_attachments(self) -> FoundAttachments:
+        return find_attachments(self.root)
+
     def _sound_root(self) -> MimePart:
         root, problem = self._message()
         if problem is not None:
@@ -477,6 +503,15 @@ def _copied(
         for part, edit in edits.items()
     }
     return copied, {place: list(inserted) for place, inserted in insertions.items()}
+
+
+def _middle(part: MimePart) -> tuple[int, int] | None:
+    """Whole lines in the middle of a long body that holds no other part."""
+    if part.children:
+        return None
+    start = part.raw.find(b"\n", part.block.body_start + _KEPT_OF_BODY, part.end) + 1
+    end = part.raw.rfind(b"\n", start, part.end - _KEPT_OF_BODY) + 1 if start else 0
+    return (start, end) if start < end else None
 
 
 def _one_line(text: str, what: str) -> str:

@@ -36,12 +36,16 @@ class ParsedMessage(NamedTuple):
     problem: EditRefusedError | None
 
 
-def parse_message(raw: bytes | bytearray) -> ParsedMessage:
+def parse_message(raw: bytes | bytearray, *, size: int | None = None) -> ParsedMessage:
     """Find a message's parts, in a damaged one at least those that mail programs find; never raises.
 
     message/rfc822 parts are not entered.
+
+    Args:
+        raw: The message.
+        size: Bytes of the whole message, where `raw` is an outline of it.
     """
-    reading = Reading(len(raw))
+    reading = Reading(len(raw) if size is None else size)
     root = _parse_part(raw, message_start(raw), len(raw), name="the message", reading=reading)
     if not root.block.fields:
         reading.note(EditRefusal.MALFORMED_HEADERS, "the message has no header field")

@@ -43,8 +43,15 @@ def decode_leniently(body: bytes, transfer_encoding: str) -> bytes:
         return binascii.a2b_qp(body)
     if transfer_encoding != "base64":
         return body
-    runs = _BASE64_RUN.finditer(body.translate(None, _NOT_BASE64))
-    return b"".join(_decode_run(match[0]) for match in runs)
+    return decode_packed(body.translate(None, _NOT_BASE64))
+
+
+def decode_packed(packed: bytes) -> bytes:
+    """Undo base64 that has nothing but its own characters and, between runs of them, padding."""
+    packed = packed.rstrip(b"=")
+    if b"=" not in packed:
+        return _decode_run(packed)  # many times as fast
+    return b"".join(_decode_run(match[0]) for match in _BASE64_RUN.finditer(packed))
 
 
 def _decode_run(run: bytes) -> bytes:

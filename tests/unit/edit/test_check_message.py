@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from tests.unit.edit.make_corpus import messages
-from workmail_runtime.edit import ProblemCode, check_message
+from workmail_runtime.edit import MessageEditor, ProblemCode, check_message
+from workmail_runtime.edit.check_message import check_edited
 
 pytestmark = pytest.mark.fact("C8")
 PLAIN = messages()["plain-7bit"]
@@ -57,3 +60,29 @@ def test_malformed_and_several_at_once() -> None:
 
 def test_a_view_and_text_beyond_ascii_are_taken() -> None:
     assert check_message(memoryview(messages()["plain-latin1-8bit"])) == ()
+
+
+@pytest.mark.fact("F16")
+def test_an_edited_message_is_not_joined() -> None:
+    raw = PLAIN + b"A line of a long text.\r\n" * 400_000
+    editor = MessageEditor(raw)
+    editor.prefix_subject("[EXT]")
+    tracemalloc.start()
+    try:
+        assert check_edited(editor, original=raw) == ()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.1 * len(raw)
+
+
+def test_what_is_left_out_of_a_body_makes_no_delimiter_of_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = messages()["mixed-attachment"]
+    end = raw.rindex(b"\r\n--mix\r\n")
+    raw = raw[:end] + b"\r\nx--mix--" * 30 + raw[end:]
+    for kept in range(40):
+        monkeypatch.setattr("workmail_runtime.edit.message_editor._KEPT_OF_BODY", kept)
+        editor = MessageEditor(raw)
+        editor.prefix_subject("[EXT]")
+        assert len(editor.outline()) < len(raw)
+        assert check_edited(editor, original=raw) == check_message(raw) == ()

@@ -78,6 +78,22 @@ def test_a_message_is_held_once(stub_aws: StubAws) -> None:
     assert peak < 1.1 * size
 
 
+@pytest.mark.fact("F16")
+def test_messages_of_earlier_invocations_are_forgotten(stub_aws: StubAws) -> None:
+    size = 4 * 1024 * 1024
+    parts = b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\ny\r\n--x--\r\n"
+    stub_aws.answer(Answer(body=MAIL), Answer(body=(MAIL[:-9] + parts).ljust(size, b"\n")))
+    assert _fetch().edit().parts  # what the first call imports does not count
+    tracemalloc.start()
+    try:
+        for _ in range(4):
+            assert _fetch().edit().parts
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.2 * size
+
+
 @pytest.mark.fact("E2")
 def test_an_older_edition_has_no_content(stub_aws: StubAws) -> None:
     with pytest.raises(ContentUnavailableError, match="no messageId"):
