@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from io import BytesIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _MAGIC_BYTES: Final = 40 * 1024
 _TAIL_BYTES: Final = 64 * 1024 + 22
 """Where the end of an archive's directory is, with the longest comment behind it."""
 _CHUNK: Final = 256 * 1024
+_HELD_BYTES: Final = 1024 * 1024
+"""How much of a file is held in memory; a larger one is written to the disk."""
 _MAX_PADDING: Final = 10_000
 """How often base64 may end and begin again: programs differ in what they make of that, and it takes time."""
 _MAX_NAME: Final = 600
@@ -133,15 +136,13 @@ class _Look:
 
     def is_blocked(self, part: MimePart) -> bool:
         """Whether a part, or a file in it, is blocked."""
-        import tempfile
-
         if part.transfer_encoding not in _ENCODINGS:
             self.problems.append("an unusual transfer encoding")
         chunks = decoded_chunks(part)
         if part.transfer_encoding == "base64" and part.raw.count(b"=", part.start, part.end) > _MAX_PADDING:
             self.problems.append("broken base64")
             chunks = iter(())
-        with tempfile.TemporaryFile() as file:
+        with _new_file(part.size) as file:
             size = sum(map(file.write, chunks))
             file.seek(0)
             head = file.read(_MAGIC_BYTES)
@@ -184,9 +185,17 @@ def _files(message: Message) -> Iterator[MimePart]:
             yield part
 
 
+def _new_file(size: int) -> IO[bytes]:
+    if size <= _HELD_BYTES:
+        return BytesIO()
+    from tempfile import TemporaryFile  # takes a while to load
+
+    return TemporaryFile()
+
+
 def decoded_chunks(part: MimePart) -> Iterator[bytes]:
     """Yield a part's content as `MimePart.content` does, without holding it in memory as a whole."""
-    from workmail_runtime.edit.transfer_encoding import decode_leniently
+    from workmail_runtime.edit.transfer_encoding import decode_packed
 
     if part.transfer_encoding == "quoted-printable":
         yield part.content()
@@ -202,9 +211,9 @@ def decoded_chunks(part: MimePart) -> Iterator[bytes]:
         # Behind padding another run begins; within one, four characters are three bytes.
         run_start = packed.rfind(b"=") + 1
         cut = len(packed) - (len(packed) - run_start) % 4
-        yield decode_leniently(packed[:cut], "base64")
+        yield decode_packed(packed[:cut])
         rest = packed[cut:]
-    yield decode_leniently(rest, "base64")
+    yield decode_packed(rest)
 
 
 def _replaced(message: Message, blocked: list[MimePart], note: Mapping[str, str]) -> bool:

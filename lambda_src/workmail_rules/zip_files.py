@@ -7,6 +7,8 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from contextlib import nullcontext
+from io import BytesIO
 from mmap import ACCESS_READ, mmap
 
 from workmail_flow.record import Record
@@ -14,6 +16,7 @@ from workmail_flow.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from typing import IO, Final
 
 MAX_NAMES: Final = 10_000
@@ -96,7 +99,7 @@ def zip_entries(
     Raises:
         UnreadableError: The archive is broken, or too much.
     """
-    with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+    with _content(file) as content:
         # Programs that read an archive from its beginning find these, whatever its directory says.
         for match in _LOCAL.finditer(content):
             budget.spend(names=1)
@@ -158,7 +161,13 @@ def _beginning(
         return head, inner
 
 
-def _local_name(content: mmap, at: int) -> str:
+def _content(file: IO[bytes]) -> AbstractContextManager[bytes | mmap]:
+    if isinstance(file, BytesIO):
+        return nullcontext(file.getvalue())
+    return mmap(file.fileno(), 0, access=ACCESS_READ)
+
+
+def _local_name(content: bytes | mmap, at: int) -> str:
     header = content[at : at + 30]
     if len(header) < 30:
         return ""
