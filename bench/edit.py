@@ -3,8 +3,6 @@
 Then the messages that cost most, beside what WorkMail waits for a function (T1) and what a small function has.
 """
 
-# ruff: noqa: E501 - a message's lines stay whole
-
 from __future__ import annotations
 
 import json
@@ -14,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from bench._measure import Measure
+from bench._usual_message import usual_message
 from bench._worst_messages import WORST, worst_message
 from workmail_flow.limits import SYNCHRONOUS_LIMIT_SECONDS
 
@@ -99,7 +98,7 @@ def run() -> list[Measure]:
     """CPU and peak memory of an edit, of a call that finds nothing to do, and of the worst messages."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "message.eml"
-        path.write_bytes(_message())
+        path.write_bytes(usual_message(SIZE))
         ours, theirs, unchanged = (_measure(path, way) for way in (_OURS, _THEIRS, _UNCHANGED))
     megabytes = SIZE / 1024**2
     assert unchanged["written"] == 0
@@ -129,20 +128,6 @@ def _worst() -> list[Measure]:
                 Measure(f"{name}: {done}, memory", ours["memory"], 256, "MiB", 0.5, "a function of 256 MB"),
             ]
     return measures
-
-
-def _message() -> bytes:
-    line = b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0NTY3\r\n"
-    head = (
-        b"From: a@example.org\r\nTo: b@example.com\r\nDate: Mon, 1 Jun 2026 10:00:00 +0000\r\nMessage-ID: <1@example.org>\r\n"
-        b"Subject: Re: figures\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=mix\r\n\r\n--mix\r\n"
-        b"Content-Type: multipart/alternative; boundary=alt\r\n\r\n--alt\r\n"
-        b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\n"
-        b"--alt\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html><body><p>Hello</p></body></html>\r\n--alt--\r\n--mix\r\n"
-        b"Content-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n"
-        b"Content-Disposition: attachment; filename=a.pdf\r\n\r\n"
-    )
-    return head + line * (SIZE // len(line)) + b"--mix--\r\n"
 
 
 def _measure(path: Path, way: dict[str, str]) -> dict[str, float]:
