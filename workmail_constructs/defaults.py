@@ -23,6 +23,9 @@ SYNCHRONOUS_TIMEOUT_SECONDS: Final = 14
 ASYNCHRONOUS_TIMEOUT_SECONDS: Final = 60
 """Mail does not wait for it (T4). A minute is plenty for a few calls, and ends a call that hangs."""
 
+ALARM_DURATION_SECONDS: Final = 12.0
+"""Four fifths of the time that WorkMail waits for a synchronous function (T1): slow, and not yet failed."""
+
 LOG_RETENTION: Final = RetentionDays.ONE_MONTH
 """Long enough to look into a complaint about last week's mail; Lambda's own default is forever."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from aws_cdk.aws_cloudwatch import IAlarmAction
+    from aws_cdk.aws_cloudwatch_actions import Ec2Action, LambdaAction, SnsAction, SsmAction, SsmIncidentAction
     from aws_cdk.aws_ec2 import ISecurityGroup, IVpc, SecurityGroup, Vpc
     from aws_cdk.aws_events import EventBus, IEventBus
     from aws_cdk.aws_iam import IRole, Role
@@ -12,8 +14,12 @@ if TYPE_CHECKING:
     from aws_cdk.aws_lambda import FunctionBase, IFunction, ILayerVersion, LayerVersion
     from aws_cdk.aws_s3 import BucketBase, IBucket
     from aws_cdk.aws_secretsmanager import ISecret, Secret
+    from aws_cdk.aws_sns import ITopic, Topic
     from aws_cdk.aws_stepfunctions import IStateMachine, StateMachine
 
+AnyAlarmAction: TypeAlias = (
+    "IAlarmAction | Ec2Action | LambdaAction | SnsAction | SsmAction | SsmIncidentAction | ITopic | Topic"
+)
 AnyBucket: TypeAlias = "IBucket | BucketBase"
 AnyEventBus: TypeAlias = "IEventBus | EventBus"
 AnyFunction: TypeAlias = "IFunction | FunctionBase"

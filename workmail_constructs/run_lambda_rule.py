@@ -11,6 +11,7 @@ from constructs import Construct
 
 from workmail_constructs.content_access import ContentAccess, ContentGrant, content_grant
 from workmail_constructs.cross_stack import reference_problems
+from workmail_constructs.defaults import ALARM_DURATION_SECONDS
 from workmail_constructs.email_flow_rules import EmailFlowRules, flow_rule, function_arn_output
 from workmail_constructs.function_record import FunctionRecord
 from workmail_constructs.guards import guard_place, guard_region
@@ -46,8 +47,9 @@ if TYPE_CHECKING:
     from aws_cdk.aws_sqs import IQueue
     from typing_extensions import TypeVar as DefaultTypeVar
 
+    from workmail_constructs.alarms import RuleAlarms
     from workmail_constructs.content_access import AnyContentAccess
-    from workmail_constructs.interfaces import AnyBucket, AnyFunction, AnyKey
+    from workmail_constructs.interfaces import AnyAlarmAction, AnyBucket, AnyFunction, AnyKey
     from workmail_constructs.organization import WorkMailOrganization
     from workmail_constructs.rule_code import RuleCode
     from workmail_constructs.run import Run
@@ -366,6 +368,36 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
     def metric_throttles(self, **options: Unpack[MetricOptions]) -> Metric:
         """How often Lambda refused to run it; the sum over 5 minutes by default."""
         return self.function.metric_throttles(**options)
+
+    def add_alarms(
+        self,
+        *actions: AnyAlarmAction,
+        errors: int | None = 1,
+        throttles: int | None = 1,
+        duration_s: float | None = ALARM_DURATION_SECONDS,
+        failed_events: int | None = 1,
+    ) -> RuleAlarms:
+        """Add alarms for the function; without them nobody hears that a rule falls back.
+
+        Each number is the smallest that raises an alarm, and None leaves that alarm out.
+
+        Args:
+            *actions: What the alarms do: a topic to publish to, or any alarm action.
+            errors: Failed invocations in 5 minutes. One is enough: mail is late with the first, and with the fallback
+                not treated as it should be.
+            throttles: Invocations in 5 minutes that Lambda refused to run.
+            duration_s: Seconds of the longest invocation in 5 minutes, at most the 15 that WorkMail waits (T1); the
+                default leaves a fifth of them. Without effect on an asynchronous rule.
+            failed_events: Events in `on_failure_queue`; their message content is readable for 24 hours (C2).
+
+        Raises:
+            ValueError: A number or action is not as described, or the rule has its alarms already.
+        """
+        from workmail_constructs.alarms import RuleAlarms  # alarm actions take a while to load
+
+        return RuleAlarms(
+            self, actions, errors=errors, throttles=throttles, duration_s=duration_s, failed_events=failed_events
+        )
 
     def _made(self, part: str, made: Part | None, remedy: str) -> Part:
         if made is None:

@@ -10,6 +10,7 @@ from typing import assert_type
 
 from aws_cdk import App, Duration, Environment, RemovalPolicy, Stack
 from aws_cdk.aws_cloudwatch import Alarm
+from aws_cdk.aws_cloudwatch_actions import OpsItemSeverity, SsmAction
 from aws_cdk.aws_codedeploy import LambdaDeploymentGroup
 from aws_cdk.aws_dynamodb import Attribute, AttributeType, Table
 from aws_cdk.aws_ec2 import SecurityGroup, Vpc
@@ -17,6 +18,7 @@ from aws_cdk.aws_iam import Role
 from aws_cdk.aws_kms import Key
 from aws_cdk.aws_lambda import Alias, Code, Function, IFunction, LayerVersion, Runtime
 from aws_cdk.aws_s3 import Bucket
+from aws_cdk.aws_sns import Topic
 
 from tests.constructs.stacks import HANDLER
 from workmail_constructs import (
@@ -30,6 +32,7 @@ from workmail_constructs import (
     WorkMailOrganization,
 )
 
+TOPIC = "arn:aws:sns:eu-west-1:111122223333:on-call"
 LAYER = "arn:aws:lambda:eu-west-1:111122223333:layer:texts"
 
 
@@ -76,6 +79,11 @@ class Mail(Stack):
         table = Table(self, "Table", partition_key=Attribute(name="id", type=AttributeType.STRING))
         table.grant_read_data(made)
         Alarm(self, "Alarm", metric=made.metric_errors(), threshold=1, evaluation_periods=1)
+        topic = Topic(self, "OnCall")
+        alarms = made.add_alarms(
+            topic, SsmAction(OpsItemSeverity.HIGH), Topic.from_topic_arn(self, "Imported topic", TOPIC)
+        )
+        assert_type(alarms.errors, Alarm | None)
 
         words = RunLambdaRule(
             self,
