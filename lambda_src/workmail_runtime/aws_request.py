@@ -244,7 +244,9 @@ def _read(answer: HTTPResponse, content_length: str | None) -> bytes:
     if size is not None and filled < size:
         message = f"the connection ended after {filled} of {size} bytes"
         raise ConnectionError(message)
-    answer.read()  # an answer without a body is over only now
+    if answer.read(1):  # an answer without a body is over only now
+        message = f"the answer goes on after {filled} of {size} bytes"
+        raise ConnectionError(message)
     return stream.getvalue()  # CPython hands the buffer over as it is
 
 

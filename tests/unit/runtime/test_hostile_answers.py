@@ -146,15 +146,19 @@ def test_a_length_that_no_message_has_is_refused(server: RawServer, length: byte
 
 
 @pytest.mark.fact("F16")
-def test_chunks_without_end_are_refused(server: RawServer) -> None:
+@pytest.mark.parametrize(
+    ("length", "error"),
+    [(b"", r"at most 42,991,616 are read \(F16\)"), (b"Content-Length: 1\r\n", "no answer from .*: ConnectionError")],
+)
+def test_chunks_without_end_are_refused(server: RawServer, length: bytes, error: str) -> None:
     def script(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + length + b"\r\n")
         chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
         while not server.over.is_set():
             connection.sendall(chunk)
 
     server.script = script
-    with pytest.raises(ServiceUnreachableError, match=r"at most 42,991,616 are read \(F16\)"):
+    with pytest.raises(ServiceUnreachableError, match=error):
         _event().fetch_content()
 
 
