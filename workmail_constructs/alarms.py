@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk.aws_cloudwatch import Alarm, ComparisonOperator, TreatMissingData
 from aws_cdk.aws_cloudwatch_actions import SnsAction
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from aws_cdk.aws_cloudwatch import IAlarmAction, Metric
     from aws_cdk.aws_sns import ITopic
+    from aws_cdk.aws_sqs import IQueue
 
-    from workmail_constructs.interfaces import AnyAlarmAction
-    from workmail_constructs.run_lambda_rule import RunLambdaRule
+    from workmail_constructs.interfaces import AnyAlarmAction, AnyFunction
+    from workmail_flow.flow_rule import FlowRule
 
 
 class RuleAlarms(Construct):
@@ -37,9 +38,12 @@ class RuleAlarms(Construct):
 
     def __init__(
         self,
-        rule: RunLambdaRule[Any],
-        actions: Sequence[AnyAlarmAction],
+        scope: Construct,
         *,
+        rule: FlowRule,
+        function: AnyFunction,
+        on_failure_queue: IQueue | None,
+        actions: Sequence[AnyAlarmAction],
         errors: int | None,
         throttles: int | None,
         duration_s: float | None,
@@ -48,35 +52,38 @@ class RuleAlarms(Construct):
         """Make the alarms; see `RunLambdaRule.add_alarms`."""
         limits = {"errors": errors, "throttles": throttles, "duration_s": duration_s, "failed_events": failed_events}
         problems = [*_limit_problems(limits), *_action_problems(actions)]
-        if rule.node.try_find_child("Alarms") is not None:
+        if scope.node.try_find_child("Alarms") is not None:
             problems.append("found alarms that were added before; add them once, with all their actions")
         if problems:
-            raise ValueError("\n".join([f"add_alarms of {rule.node.path}:", *(f"  {each}" for each in problems)]))
-        super().__init__(rule, "Alarms")
-        self._rule = rule.email_flow_rule.name
+            raise ValueError("\n".join([f"add_alarms of {scope.node.path}:", *(f"  {each}" for each in problems)]))
+        super().__init__(scope, "Alarms")
+        self._rule = rule.name
         self._actions = [*map(_action, actions)]
         self.errors = self._alarm(
-            "Errors", errors, rule.metric_errors(), "failed. Its log says why; WorkMail tries again, then falls back."
+            "Errors",
+            errors,
+            function.metric_errors(),
+            "failed. Its log says why; WorkMail tries again, then falls back.",
         )
         self.throttles = self._alarm(
             "Throttles",
             throttles,
-            rule.metric_throttles(),
+            function.metric_throttles(),
             "was not run: too many run at a time. Raise its reserved concurrency or the account's.",
         )
         self.duration = self.failed_events = None
-        if rule.email_flow_rule.synchronous:
+        if rule.synchronous:
             self.duration = self._alarm(
                 "Duration",
                 None if duration_s is None else 1000 * duration_s,
-                rule.metric_duration(statistic="Maximum"),
+                function.metric_duration(statistic="Maximum"),
                 f"took long: WorkMail waits {SYNCHRONOUS_LIMIT_SECONDS} seconds. Give it more memory, or less to do.",
             )
-        if rule.on_failure_queue is not None:
+        if on_failure_queue is not None:
             self.failed_events = self._alarm(
                 "FailedEvents",
                 failed_events,
-                rule.on_failure_queue.metric_approximate_number_of_messages_visible(),
+                on_failure_queue.metric_approximate_number_of_messages_visible(),
                 "failed for good on events that wait in its queue. Message content is readable for 24 hours only.",
             )
 

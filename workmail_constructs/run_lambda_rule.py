@@ -396,7 +396,15 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         from workmail_constructs.alarms import RuleAlarms  # alarm actions take a while to load
 
         return RuleAlarms(
-            self, actions, errors=errors, throttles=throttles, duration_s=duration_s, failed_events=failed_events
+            self,
+            rule=self.email_flow_rule,
+            function=self.function,
+            on_failure_queue=self.on_failure_queue,
+            actions=actions,
+            errors=errors,
+            throttles=throttles,
+            duration_s=duration_s,
+            failed_events=failed_events,
         )
 
     def _made(self, part: str, made: Part | None, remedy: str) -> Part:
