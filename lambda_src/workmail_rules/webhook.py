@@ -111,7 +111,7 @@ def _post_once(webhook: _Webhook, body: bytes, deadline: float) -> _Answer:
             connection.connect()
         except ssl.SSLCertVerificationError:
             raise WebhookError("has a certificate that is not valid for its host") from None
-        except OSError as error:  # its text may name the host
+        except (OSError, HTTPException) as error:  # its text may name the host, or repeat what a proxy said
             raise _NotSentError(type(error).__name__) from None
         try:
             # http.client sets Host and Content-Length, and follows no redirect.

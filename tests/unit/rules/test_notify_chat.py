@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.rules.stub_services import StubServices, new_message, running_services
-from tests.unit.rules.webhook_server import WebhookAnswer, WebhookServer, running_webhook
+from tests.unit.rules.webhook_server import WebhookAnswer, WebhookServer, trusted_webhook
 from workmail_rules.notify_chat import run
 from workmail_rules.secret import forget_secret
 from workmail_rules.webhook import WebhookError
-from workmail_runtime.connection import tls_context
 from workmail_runtime.content import MessageContent
 from workmail_runtime.event import AsynchronousEvent
 
@@ -42,13 +41,10 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubServices]:
 @pytest.fixture
 def webhook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, services: StubServices) -> Iterator[WebhookServer]:
     """A webhook whose URL is in the secret."""
-    with running_webhook(tmp_path) as server:
-        monkeypatch.setenv("SSL_CERT_FILE", str(server.authority))
-        tls_context.cache_clear()
+    with trusted_webhook(tmp_path, monkeypatch) as server:
         forget_secret(SECRET)
         services.answer("GetSecretValue", {"SecretString": server.url})
         yield server
-    tls_context.cache_clear()
 
 
 def test_a_post_shows_what_was_asked_for(webhook: WebhookServer, services: StubServices) -> None:

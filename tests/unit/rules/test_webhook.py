@@ -6,11 +6,12 @@ import socket
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.rules.webhook_server import WebhookAnswer, WebhookServer, running_webhook
+from tests.unit.rules.webhook_server import WebhookAnswer, WebhookServer, trusted_webhook
 from workmail_rules import webhook as module
 from workmail_rules.webhook import WebhookError, post_json
 from workmail_runtime.connection import tls_context
@@ -22,11 +23,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def webhook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebhookServer]:
-    with running_webhook(tmp_path) as server:
-        monkeypatch.setenv("SSL_CERT_FILE", str(server.authority))
-        tls_context.cache_clear()
+    with trusted_webhook(tmp_path, monkeypatch) as server:
         yield server
-    tls_context.cache_clear()
 
 
 def post(url: str, *, seconds: float = 5) -> None:
@@ -120,6 +118,26 @@ def test_a_webhook_whose_answer_drips_is_left_at_the_deadline(webhook: WebhookSe
     with pytest.raises(WebhookError, match="no whole answer in the time for it"):
         post(webhook.url, seconds=0.7)
     assert time.monotonic() - started < 1.7
+
+
+def test_a_proxy_that_speaks_garbage_is_a_webhook_that_cannot_be_reached(
+    webhook: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer() -> None:
+        for _ in range(1 + len(module._WAITS_S)):
+            connection, _ = proxy.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"SSH-2.0-OpenSSH of a secret host\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        thread = Thread(target=answer, daemon=True)
+        thread.start()
+        with pytest.raises(WebhookError, match=r"^the webhook cannot be reached: [A-Za-z]+$"):
+            post(webhook.url)
+        thread.join()
+    assert webhook.posts == []
 
 
 @pytest.mark.parametrize("raw", [b"", b"\0" * 300, b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 abc\r\n\r\n", b"x" * 70_000])

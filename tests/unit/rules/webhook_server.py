@@ -19,9 +19,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from workmail_runtime.connection import tls_context
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import pytest
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,18 @@ def running_webhook(folder: Path, *, host: str = "127.0.0.1") -> Iterator[Webhoo
         http.shutdown()
         http.server_close()
         thread.join()
+
+
+@contextmanager
+def trusted_webhook(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebhookServer]:
+    """Serve, with the certificate's authority trusted as those of the system are."""
+    with running_webhook(folder) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.authority))
+        tls_context.cache_clear()
+        try:
+            yield server
+        finally:
+            tls_context.cache_clear()
 
 
 def _certificates(folder: Path) -> tuple[Path, Path]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.rules.webhook_server import WebhookServer, running_webhook
+from tests.unit.rules.webhook_server import WebhookServer, trusted_webhook
 from tests.unit.runtime.conftest import Answer, StubAws
 from workmail_runtime.aws_request import AwsRequest, send
 from workmail_runtime.aws_settings import read_settings
@@ -62,11 +62,8 @@ def drip(connection: socket.socket, data: bytes) -> None:
 @pytest.fixture
 def tls_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebhookServer]:
     """An HTTPS server whose certificate is trusted."""
-    with running_webhook(tmp_path) as server:
-        monkeypatch.setenv("SSL_CERT_FILE", str(server.authority))
-        tls_context.cache_clear()
+    with trusted_webhook(tmp_path, monkeypatch) as server:
         yield server
-    tls_context.cache_clear()
 
 
 def post(port: int, *, scheme: str = "https", host: str = "127.0.0.1", seconds: float = ENOUGH_S) -> int:
