@@ -21,13 +21,12 @@ _ANSWERS = {
 
 
 class Services:
-    """Attributes: `url` to call, `content` that a message has, `calls` so far, `put`, the last object that was put."""
+    """Attributes: `url` to call, `content` that a message has, `calls` so far."""
 
     def __init__(self) -> None:
         self.url = ""
         self.content = b""
         self.calls = 0
-        self.put = b""
 
     @contextmanager
     def running(self) -> Iterator[Services]:
@@ -48,7 +47,7 @@ class Services:
                 self._answer(services.content)
 
             def do_PUT(self) -> None:
-                services.put = self._body()
+                self._body()
                 self._answer(b"")
 
             def do_POST(self) -> None:

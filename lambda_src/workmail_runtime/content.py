@@ -60,8 +60,9 @@ _logger = logging.getLogger("workmail_runtime")
 # The time left to the handler when a call is given up, so that it can still decide and answer.
 _SPARE_S: Final = 0.5
 
-# How much of earlier messages may be left; to free it takes some milliseconds.
+# How much of earlier messages may be left in memory; to free it takes some milliseconds.
 _MAX_LEFT_BYTES: Final = 4 * 1024 * 1024
+_left_bytes = 0
 
 _ERRORS: Final[dict[str, type[ServiceError]]] = {
     "ResourceNotFoundException": MessageNotFoundError,
@@ -211,27 +212,17 @@ def fetch_content(event: ContentEvent) -> MessageContent:
         ServiceError: The service refused for another reason.
         ServiceUnreachableError: There was no usable answer.
     """
-    _forget_earlier_messages()
-    body = _call_message_flow("GET", event).body
-    _fetched.append(len(body))
-    return MessageContent(event, body)
-
-
-_fetched: Final[list[int]] = []
-"""Sizes of the messages that this process has fetched and may still hold."""
-
-
-def _forget_earlier_messages() -> None:
-    """Free what invocations before this one have left.
-
-    A parsed message is in a reference cycle, its parts and their parents, which Python finds by the number of objects
-    made and not by their size: a function with room for two large messages would run out of memory at the third.
-    """
-    if sum(_fetched) >= _MAX_LEFT_BYTES:
+    global _left_bytes
+    if _left_bytes >= _MAX_LEFT_BYTES:
         import gc
 
+        # A parsed message is in a reference cycle, its parts and their parents, which Python looks for by the number of
+        # objects made and not by their size: a function with room for two large messages would not take a third.
         gc.collect()
-        _fetched.clear()
+        _left_bytes = 0
+    body = _call_message_flow("GET", event).body
+    _left_bytes += len(body)
+    return MessageContent(event, body)
 
 
 def _is_unchanged(content: MessageEditor | bytes | bytearray, raw: bytes) -> bool:
