@@ -96,3 +96,27 @@ DESCRIBES_ALIASES = False
 
 MAX_FUNCTION_QUALIFIERS = 1
 """F13: a rule may name an alias or a version of a function, whose ARN has it as one more part after the name."""
+
+
+def applied_actions(rule_actions: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """W4: `ruleActions` is a list of objects, each with an `action` and its `recipients`.
+
+    Returns:
+        Each action with its recipients; nothing for a value of another shape.
+    """
+    if not isinstance(rule_actions, list):
+        return ()
+    return tuple(
+        (entry["action"], tuple(each for each in recipients if isinstance(each, str)))
+        for entry in rule_actions
+        if isinstance(entry, dict)
+        and isinstance(entry.get("action"), str)
+        and isinstance(recipients := entry.get("recipients", []), list)
+    )
+
+
+FALLBACK_IS_NOT_TOLD = "the log names the action that was taken, and not why: a fallback looks like an answer (W4)"
+"""W4: whether an entry of the event log tells a rule's fallback action from what its function answered."""
+
+RULE_BOUNCE_IS_NO_BOUNCED_EVENT = "INCOMING_EMAIL_BOUNCED is for mailboxes that could not take mail (W1, W3)"
+"""W3: mail that a rule or a function bounces shows as an action of RULE_APPLIED only."""

@@ -23,7 +23,7 @@ def _marked() -> set[str]:
 
 def _documented() -> set[str]:
     page = (ROOT / "docs" / "workmail.md").read_text(encoding="utf-8")
-    return set(re.findall(r"\b([LFERTCD]\d{1,2})\b", page))
+    return set(re.findall(r"\b([LFERTCWD]\d{1,2})\b", page))
 
 
 def test_every_fact_is_proven_or_says_why_not() -> None:
