@@ -64,7 +64,8 @@ class EmailEvent:
         except (ValueError, RecursionError):
             return None
         match entry:
-            case {"traceId": str(trace_id), "event": {"eventName": str(name), **fields}}:
+            case {"traceId": str(trace_id), "event": {"eventName": str(name)}}:
+                fields = {field: value for field, value in entry["event"].items() if field != "eventName"}
                 return cls(trace_id=trace_id, name=name, fields=fields)
             case _:
                 return None
