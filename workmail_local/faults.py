@@ -32,11 +32,14 @@ class FaultKind(StrEnum):
     FROZEN = "frozen"
     REJECTED = "rejected"
     S3_REFUSED = "s3-refused"
+    MAILBOX_FULL = "mailbox-full"
+    GATEWAY_UNREACHABLE = "gateway-unreachable"
 
 
 GET_FAULTS = frozenset({FaultKind.SLOW_CONTENT, FaultKind.CONTENT_NOT_FOUND})
 PUT_FAULTS = frozenset({FaultKind.SLOW_CONTENT, FaultKind.FROZEN, FaultKind.REJECTED, FaultKind.S3_REFUSED})
-INVOCATION_FAULTS = frozenset(FaultKind) - GET_FAULTS - PUT_FAULTS
+DELIVERY_FAULTS = frozenset({FaultKind.MAILBOX_FULL, FaultKind.GATEWAY_UNREACHABLE})
+INVOCATION_FAULTS = frozenset(FaultKind) - GET_FAULTS - PUT_FAULTS - DELIVERY_FAULTS
 
 
 class FaultPlanError(ValueError):

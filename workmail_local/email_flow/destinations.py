@@ -6,13 +6,11 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
-
 from workmail_local.deployment import UNPUBLISHED
 
 if TYPE_CHECKING:
-    from workmail_local.access_keys import AccessKeys
     from workmail_local.deployment import DeployedFunction
+    from workmail_local.email_flow.loopback_aws import LoopbackAws
     from workmail_local.records import Attempt
 
 
@@ -48,43 +46,24 @@ def failure_record(
 class Destinations:
     """Sends records to queues and topics of the loopback AWS endpoint."""
 
-    def __init__(self, endpoint: str, keys: AccessKeys) -> None:
-        self._endpoint = endpoint.rstrip("/")
-        self._keys = keys
-        self._session: aiohttp.ClientSession | None = None
+    def __init__(self, aws: LoopbackAws) -> None:
+        self._aws = aws
 
     async def send(self, arn: str, record: dict[str, Any]) -> str | None:
         """Send a record to an SQS queue or an SNS topic; return what prevented it, or None."""
         _, _, service, region, account, name = arn.split(":", 5)
         body = json.dumps(record)
         if service == "sqs":
-            url = f"{self._endpoint}/{account}/{name}"
+            url = f"{self._aws.endpoint}/{account}/{name}"
             form = {"Action": "SendMessage", "QueueUrl": url, "MessageBody": body, "Version": "2012-11-05"}
         elif service == "sns":
             form = {"Action": "Publish", "TopicArn": arn, "Message": body, "Version": "2010-03-31"}
         else:
             return f"a destination of service {service} is not supported here; queues and topics are"
-        return await self._call(service, region, account, form)
+        return await self._aws.query(service, region=region, account=account, form=form)
 
     async def make_queue(self, arn: str) -> str | None:
         """Make an SQS queue if it does not exist; return what prevented it, or None."""
         _, _, service, region, account, name = arn.split(":", 5)
         form = {"Action": "CreateQueue", "QueueName": name, "Version": "2012-11-05"}
-        return await self._call(service, region, account, form)
-
-    async def _call(self, service: str, region: str, account: str, form: dict[str, str]) -> str | None:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(trust_env=False)
-        headers = self._keys.authorization(service, region=region, account=account)
-        try:
-            async with self._session.post(f"{self._endpoint}/", data=form, headers=headers) as response:
-                if response.status == 200:
-                    return None
-                return f"{service} answered {response.status}"
-        except aiohttp.ClientError as error:
-            return f"{service} did not answer: {error}"
-
-    async def close(self) -> None:
-        """Close its connections."""
-        if self._session is not None:
-            await self._session.close()
+        return await self._aws.query(service, region=region, account=account, form=form)

@@ -18,6 +18,7 @@ from workmail_flow.vocabulary import FlowDirection, RuleAction
 from workmail_local.deployment import MAX_EVENT_AGE_S
 from workmail_local.email_flow.destinations import failure_record
 from workmail_local.email_flow.invoker import CannotRunError, Invoker
+from workmail_local.faults import FaultKind
 from workmail_local.iam.questions import may_role_send
 from workmail_local.mail.front_door import Refusal, envelope_address_problem, is_spam, refuse
 from workmail_local.message_head import MessageHead
@@ -33,6 +34,7 @@ from workmail_local.records import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from workmail_flow.flow_rule import FlowRule
     from workmail_flow.judge_reply import Verdict
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from workmail_local.deployed import Deployed, Organization
     from workmail_local.deployment import DeployedFunction
     from workmail_local.email_flow.destinations import Destinations
+    from workmail_local.email_flow.event_log import EventLog
+    from workmail_local.faults import FaultPlan
     from workmail_local.mail.post_office import PostOffice
     from workmail_local.store.store import Store
 
@@ -56,6 +60,11 @@ _LARGE_BYTES = 64 * 1024
 
 _LARGE_REPLY_BYTES = 8 * 1024
 """A reply from this size on is judged in its own thread: 256 KB (R8) take half a second."""
+
+_NOWHERE = frozenset({RuleAction.DROP, RuleAction.BOUNCE})
+
+_GATEWAY_UNREACHABLE = "The SMTP gateway could not be reached (W5)."
+_MAILBOX_FULL = "The mailbox is full."
 
 _NO_ORGANIZATION = Refusal(550, "5.7.1", "no deployed organization has this domain (E4)")
 
@@ -92,6 +101,8 @@ class Engine:
         post_office: Delivers.
         invoker: Runs functions.
         destinations: Receive the events that asynchronous functions failed on.
+        faults: The faults to inject.
+        event_log: Where organizations see what happened to their mail.
         deployed: Returns what is deployed now.
         clock: Waits between attempts.
         publish: Called with each event, for whoever watches.
@@ -105,6 +116,8 @@ class Engine:
         post_office: PostOffice,
         invoker: Invoker,
         destinations: Destinations,
+        faults: FaultPlan,
+        event_log: EventLog,
         deployed: Callable[[], Deployed],
         clock: Clock,
         publish: Callable[[dict[str, Any]], None],
@@ -114,6 +127,8 @@ class Engine:
         self._post_office = post_office
         self._invoker = invoker
         self._destinations = destinations
+        self._faults = faults
+        self._event_log = event_log
         self._deployed = deployed
         self._clock = clock
         self._publish = publish
@@ -161,9 +176,14 @@ class Engine:
             head=head,
             size=len(submission.content),
         )
-        flows = self._split(message, spam=spam)
+        decided = self._split(message, spam=spam)
+        flows = [(flow, self._delivered(flow, outcomes)) for flow, outcomes in decided]
         await self._store.accept(message, submission.content, flows)
         self._publish({"type": "accepted", "message": message.id})
+        self._event_log.accepted(message, submission.content, [flow for flow, _ in flows])
+        for (flow, outcomes), (_, delivered) in zip(decided, flows, strict=True):
+            if flow.delivery is not Delivery.WAITING:
+                self._event_log.decided(flow, outcomes, delivered)
         for flow, _ in flows:
             self._start(flow, again=False)
         return message
@@ -187,6 +207,7 @@ class Engine:
                     task for flow, task in self._active.values() if message_id in (None, flow.message.id, flow.id)
                 ]:
                     await asyncio.wait(tasks)
+                await self._event_log.flush()
         except TimeoutError:
             return False
         return True
@@ -298,8 +319,10 @@ class Engine:
             if outcomes is None and left_s <= 0:
                 outcomes, run = _fallback(flow, attempt), RunState.FAILED
             if outcomes is not None:
-                await self._store.decide(flow, outcomes, run=run, attempt=attempt)
-                await self._deliver(flow, outcomes, again=False)
+                delivered = self._delivered(flow, outcomes)
+                await self._store.decide(flow, delivered, run=run, attempt=attempt)
+                self._event_log.decided(flow, outcomes, delivered)
+                await self._deliver(flow, delivered, again=False)
                 return
             await self._wait_for_retry(flow, attempt, retry_delay_s(attempt.number, left_s))
 
@@ -349,10 +372,33 @@ class Engine:
         if flow.delivery is Delivery.DONE:
             return
         decided = self._store.outcomes(flow.id) if outcomes is None else outcomes
-        await self._store.deliver(
-            flow, lambda content: self._post_office.deliver(content, flow=flow, outcomes=decided, again=again)
-        )
+        places: list[str | None] = []
+
+        def deliver(content: Path) -> Sequence[str | None]:
+            places[:] = self._post_office.deliver(content, flow=flow, outcomes=decided, again=again)
+            return places
+
+        await self._store.deliver(flow, deliver)
         self._publish({"type": "delivered", "message": flow.message.id})
+        self._event_log.delivered(flow, decided, places)
+
+    def _delivered(self, flow: Flow, outcomes: list[RecipientOutcome]) -> list[RecipientOutcome]:
+        """Return the outcomes after faults: what a gateway or a mailbox could not take bounces (W5)."""
+        to_gateway = [one for one in outcomes if one.action == RuleAction.ROUTE_TO_SMTP_GATEWAY]
+        to_mailbox = [one for one in outcomes if one.action not in _NOWHERE] if _is_inbound(flow) else []
+        for kind, failing, reason in (
+            (FaultKind.GATEWAY_UNREACHABLE, to_gateway, _GATEWAY_UNREACHABLE),
+            (FaultKind.MAILBOX_FULL, to_mailbox, _MAILBOX_FULL),
+        ):
+            rule = flow.rule.name if flow.rule else None
+            if failing and self._faults.take({kind}, rule=rule, flow_id=flow.id):
+                return [
+                    replace(one, action=RuleAction.BOUNCE.value, reason=reason, bounce_message=reason)
+                    if one in failing
+                    else one
+                    for one in outcomes
+                ]
+        return outcomes
 
     async def _run_asynchronous(self, flow: Flow) -> None:
         """Invoke the function as Lambda does, beside the delivery: its failure touches no mail (T4, R10)."""
@@ -413,6 +459,10 @@ def _inspected(content: bytes, *, recipients: int) -> tuple[MessageHead, bool]:
     if refusal := refuse(content, recipients=recipients):
         raise RefusedError(refusal)
     return MessageHead.parse(content), is_spam(content)
+
+
+def _is_inbound(flow: Flow) -> bool:
+    return flow.message.direction is FlowDirection.INBOUND
 
 
 def _without_answer(flow: Flow) -> list[RecipientOutcome]:

@@ -24,7 +24,10 @@ from workmail_local.aws.server import AwsEndpoint
 from workmail_local.clock import Clock
 from workmail_local.email_flow.destinations import Destinations
 from workmail_local.email_flow.engine import Engine
+from workmail_local.email_flow.event_log import EventLog
 from workmail_local.email_flow.invoker import Invoker
+from workmail_local.email_flow.loopback_aws import LoopbackAws
+from workmail_local.email_monitoring import EmailMonitoring
 from workmail_local.faults import FaultPlan
 from workmail_local.functions import FunctionHost
 from workmail_local.mail.post_office import PostOffice
@@ -130,8 +133,9 @@ async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None
     keys = settings.keys
     objects = S3Objects(endpoint, region=settings.region, keys=keys)
     stack.push_async_callback(objects.close)
-    destinations = Destinations(endpoint, keys)
-    stack.push_async_callback(destinations.close)
+    aws_calls = LoopbackAws(endpoint, keys)
+    stack.push_async_callback(aws_calls.close)
+    destinations = Destinations(aws_calls)
     deployments = Deployments(
         state, region=settings.region, account=settings.account, objects=objects, destinations=destinations
     )
@@ -156,11 +160,21 @@ async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None
     invoker = Invoker(host, deployed=lambda: deployments.now, faults=faults, clock=clock)
     post_office = PostOffice(state, is_local=lambda address: deployments.now.declares(address))
     watchers = Watchers()
+    event_log = EventLog(
+        aws_calls,
+        monitoring=EmailMonitoring(state),
+        deployed=lambda: deployments.now,
+        content_of=lambda flow_id: store.content_path(flow_id, original=True),
+        clock=clock,
+    )
+    stack.push_async_callback(event_log.close)
     engine = Engine(
         store=store,
         post_office=post_office,
         invoker=invoker,
         destinations=destinations,
+        faults=faults,
+        event_log=event_log,
         deployed=lambda: deployments.now,
         clock=clock,
         publish=watchers.publish,

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.local.email_flow.engine_without_functions import engine_without_functions
 from workmail_flow.rule_set import RuleSet
 from workmail_flow.vocabulary import FlowDirection
-from workmail_local.clock import Clock
 from workmail_local.deployed import Deployed, Organization
-from workmail_local.email_flow.engine import Engine, RefusedError, Submission
-from workmail_local.mail.post_office import PostOffice
-from workmail_local.store.store import Store
+from workmail_local.email_flow.engine import RefusedError, Submission
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,22 +46,10 @@ def outcomes(
     deployed = Deployed({one.organization_id: one for one in organizations})
 
     async def run() -> list[RecipientOutcome]:
-        store = Store(state, Clock())
-        engine = Engine(
-            store=store,
-            post_office=PostOffice(state, is_local=deployed.declares),
-            invoker=cast("Any", None),
-            destinations=cast("Any", None),
-            deployed=lambda: deployed,
-            clock=Clock(),
-            publish=lambda event: None,
-        )
-        try:
-            message = await engine.accept(Submission("smtp", direction, mail_from, recipients, SPAM))
-            await engine.wait()
-            return [one for flow in store.flows(message) for one in store.outcomes(flow.id)]
-        finally:
-            await store.close()
+        async with engine_without_functions(state, deployed) as running:
+            message = await running.engine.accept(Submission("smtp", direction, mail_from, recipients, SPAM))
+            await running.engine.wait()
+            return [one for flow in running.store.flows(message) for one in running.store.outcomes(flow.id)]
 
     return asyncio.run(run())
 

@@ -6,26 +6,24 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 
+from tests.local.email_flow.engine_without_functions import engine_without_functions
 from tests.local.mail.hostile_messages import HOSTILE, messages
 from workmail_flow import limits
 from workmail_flow.vocabulary import FlowDirection
-from workmail_local.clock import Clock
 from workmail_local.deployed import Deployed
-from workmail_local.email_flow.engine import Engine, RefusedError, Submission
+from workmail_local.email_flow.engine import RefusedError, Submission
 from workmail_local.mail.bounce import Bounce
 from workmail_local.mail.envelope import envelope_of
 from workmail_local.mail.front_door import is_spam, refuse
 from workmail_local.mail.message_diff import diff_messages
 from workmail_local.mail.mime_part import parts_of
-from workmail_local.mail.post_office import PostOffice
 from workmail_local.message_flow.check_update import check_update
 from workmail_local.message_head import MessageHead
-from workmail_local.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,35 +76,24 @@ def test_other_mail_goes_on_while_the_largest_message_is_read(tmp_path: Path, na
 async def _accept_both(state: Path, hostile: bytes) -> float:
     """Accept a small message while a hostile one is read; return the longest time in which nothing else ran."""
     deployed = Deployed.of((), region="us-east-1", account="123456789012")
-    store = Store(state, Clock())
-    engine = Engine(
-        store=store,
-        post_office=PostOffice(state, is_local=deployed.declares),
-        invoker=cast("Any", None),
-        destinations=cast("Any", None),
-        deployed=lambda: deployed,
-        clock=Clock(),
-        publish=lambda event: None,
-    )
     submission = Submission("smtp", FlowDirection.INBOUND, "a@b.example", ["c@d.example"], hostile)
-    reading = asyncio.create_task(engine.accept(submission))
     held: list[float] = []
+    async with engine_without_functions(state, deployed) as running:
+        engine = running.engine
+        reading = asyncio.create_task(engine.accept(submission))
 
-    async def watch() -> None:
-        while not reading.done():
-            start = time.perf_counter()
-            await asyncio.sleep(0.001)
-            held.append(time.perf_counter() - start)
+        async def watch() -> None:
+            while not reading.done():
+                start = time.perf_counter()
+                await asyncio.sleep(0.001)
+                held.append(time.perf_counter() - start)
 
-    watching = asyncio.create_task(watch())
-    await asyncio.sleep(0.01)
-    try:
+        watching = asyncio.create_task(watch())
+        await asyncio.sleep(0.01)
         await engine.accept(replace(submission, content=b"From: a@b.example\r\n\r\nhi\r\n"))
         assert not reading.done()
         with suppress(RefusedError):
             await reading
         await watching
         await engine.wait()
-    finally:
-        await store.close()
     return max(held)
