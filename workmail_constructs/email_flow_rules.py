@@ -137,7 +137,7 @@ class EmailFlowRules(Construct):
             function_arn_output: The output that shows the function's ARN once the stack is deployed.
         """
         # Nothing here calls into CDK: a stack may have hundreds of rules, and a call costs as much as a resource.
-        self._of_app.append(
+        self._record.app.declare(
             Declaration(
                 rule=rule,
                 organization=organization,

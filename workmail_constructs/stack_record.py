@@ -40,6 +40,19 @@ class AppRecord:
     """Buckets that WorkMail may read, each with the ARN of the organization it reads for."""
     log_keys: set[tuple[AnyKey, str]] = field(default_factory=set)
     """Keys that CloudWatch Logs may use, each with the ARN of the log groups it uses it for."""
+    _watchers: list[Callable[[Declaration], None]] = field(default_factory=list)
+
+    def declare(self, declaration: Declaration) -> None:
+        """Add an email flow rule."""
+        self.declarations.append(declaration)
+        for watch in self._watchers:
+            watch(declaration)
+
+    def for_each_declaration(self, do: Callable[[Declaration], None]) -> None:
+        """Do something for each rule of the app, declared before or after this."""
+        for declaration in tuple(self.declarations):
+            do(declaration)
+        self._watchers.append(do)
 
 
 @dataclass(eq=False)
