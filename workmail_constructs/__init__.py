@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workmail_constructs.rule_code import RuleCode
     from workmail_constructs.run import FallbackAction, Run
     from workmail_constructs.run_lambda_rule import RunLambdaRule
+    from workmail_constructs.workmail_dashboard import WorkMailDashboard
     from workmail_constructs.workmail_permission_checks import WorkMailPermissionChecks
     from workmail_flow.rule_problems import RuleError
     from workmail_flow.vocabulary import FlowDirection
@@ -34,6 +35,7 @@ __all__ = [
     "RuleError",
     "Run",
     "RunLambdaRule",
+    "WorkMailDashboard",
     "WorkMailOrganization",
     "WorkMailPermissionChecks",
 ]
@@ -50,6 +52,7 @@ _MODULE_OF: Final = {
     "RuleError": "workmail_flow.rule_problems",
     "Run": "workmail_constructs.run",
     "RunLambdaRule": "workmail_constructs.run_lambda_rule",
+    "WorkMailDashboard": "workmail_constructs.workmail_dashboard",
     "WorkMailOrganization": "workmail_constructs.organization",
     "WorkMailPermissionChecks": "workmail_constructs.workmail_permission_checks",
 }

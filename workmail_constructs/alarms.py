@@ -87,6 +87,11 @@ class RuleAlarms(Construct):
                 "failed for good on events that wait in its queue. Message content is readable for 24 hours only.",
             )
 
+    @property
+    def all(self) -> tuple[Alarm, ...]:
+        """Those that were made."""
+        return tuple(filter(None, (self.errors, self.throttles, self.duration, self.failed_events)))
+
     def _alarm(self, id: str, threshold: float | None, metric: Metric, what: str) -> Alarm | None:  # noqa: A002 - CDK's word
         if threshold is None:
             return None

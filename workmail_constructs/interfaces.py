@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from aws_cdk.aws_cloudwatch import IAlarmAction
+    from aws_cdk.aws_cloudwatch import Alarm, CompositeAlarm, IAlarm, IAlarmAction
     from aws_cdk.aws_cloudwatch_actions import Ec2Action, LambdaAction, SnsAction, SsmAction, SsmIncidentAction
     from aws_cdk.aws_ec2 import ISecurityGroup, IVpc, SecurityGroup, Vpc
     from aws_cdk.aws_events import EventBus, IEventBus
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aws_cdk.aws_sns import ITopic, Topic
     from aws_cdk.aws_stepfunctions import IStateMachine, StateMachine
 
+AnyAlarm: TypeAlias = "IAlarm | Alarm | CompositeAlarm"
 AnyAlarmAction: TypeAlias = (
     "IAlarmAction | Ec2Action | LambdaAction | SnsAction | SsmAction | SsmIncidentAction | ITopic | Topic"
 )

@@ -118,5 +118,15 @@ def applied_actions(rule_actions: object) -> tuple[tuple[str, tuple[str, ...]], 
 FALLBACK_IS_NOT_TOLD = "the log names the action that was taken, and not why: a fallback looks like an answer (W4)"
 """W4: whether an entry of the event log tells a rule's fallback action from what its function answered."""
 
-RULE_BOUNCE_IS_NO_BOUNCED_EVENT = "INCOMING_EMAIL_BOUNCED is for mailboxes that could not take mail (W1, W3)"
-"""W3: mail that a rule or a function bounces shows as an action of RULE_APPLIED only."""
+LOGS_RULE_BOUNCES = False
+"""W3: whether mail that a rule or a function bounces has a bounced event too, and not only mail that could not be
+delivered."""
+
+
+def mail_metric_search(metric: str) -> str:
+    """W1: WorkMail's own metrics have dimensions that no page names, so they are searched for by namespace and name.
+
+    Returns:
+        A search expression of CloudWatch for the sums over five minutes, a line for each set of dimensions.
+    """
+    return f"SEARCH('Namespace=\"AWS/WorkMail\" MetricName=\"{metric}\"', 'Sum', 300)"

@@ -7,9 +7,18 @@ from pathlib import Path
 
 import pytest
 from aws_cdk import aws_lambda
+from aws_cdk.aws_sns import Topic
 
-from tests.constructs.stacks import HANDLER, errors_of, new_stack, only
-from workmail_constructs import FallbackAction, FlowDirection, RuleCode, Run, RunLambdaRule, WorkMailOrganization
+from tests.constructs.stacks import HANDLER, errors_of, new_rule, new_stack, only, properties_of
+from workmail_constructs import (
+    FallbackAction,
+    FlowDirection,
+    RuleCode,
+    Run,
+    RunLambdaRule,
+    WorkMailDashboard,
+    WorkMailOrganization,
+)
 from workmail_constructs.packed_files import DEFAULT_EXCLUDES, NEVER_PACKED
 from workmail_constructs.rule_function import FunctionOptions, PassedOptions
 
@@ -87,3 +96,17 @@ def test_the_page_lists_the_options_that_are_passed_to_cdk_and_no_others() -> No
 
     assert re.findall(r"`(\w+)`", passed) == sorted(PassedOptions.__annotations__)
     assert own | set(PassedOptions.__annotations__) == set(FunctionOptions.__annotations__)
+
+
+def test_a_rule_is_watched() -> None:
+    stack = new_stack()
+    rule = new_rule(stack)
+    names = {"stack": stack, "rule": rule, "organization": rule.organization, "topic": Topic(stack, "OnCall")}
+    exec(example("Alarms"), {**names})  # noqa: S102 - our own page
+    assert len(properties_of(stack, "AWS::CloudWatch::Alarm")) == 3
+
+    stack = new_stack()
+    rule = new_rule(stack)
+    names = {"stack": stack, "rule": rule, "organization": rule.organization, "topic": Topic(stack, "OnCall")}
+    exec(example("Dashboard"), {**names, "WorkMailDashboard": WorkMailDashboard})  # noqa: S102 - our own page
+    only(stack, "AWS::CloudWatch::Dashboard")

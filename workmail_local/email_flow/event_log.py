@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from workmail_flow.vocabulary import FlowDirection
+from workmail_flow.assumptions import LOGS_RULE_BOUNCES
+from workmail_flow.vocabulary import FlowDirection, RuleAction
 from workmail_local.email_flow import email_events
 from workmail_local.iam.questions import may_role
 from workmail_local.message_head import MAX_HEAD_BYTES

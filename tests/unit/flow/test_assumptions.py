@@ -37,7 +37,7 @@ def test_both_give_the_same_facts() -> None:
     docs = _in_docs()
     for name, docstring in _in_module().items():
         facts = docstring.partition(":")[0]
-        assert re.fullmatch(r"[LFERTCD]\d+(, [LFERTCD]\d+)*", facts), name
+        assert re.fullmatch(r"[LFERTCWD]\d+(, [LFERTCWD]\d+)*", facts), name
         assert docs[name].startswith(f"{facts}. "), name
 
 
@@ -58,12 +58,12 @@ def test_every_open_fact_has_an_assumption() -> None:
         for paragraph in re.findall(r"^- \*\*.+?(?=\n- |\n\n)", facts, re.DOTALL | re.MULTILINE)
         if "*Open*" in paragraph
     }
-    assert open_facts == {"D1", "F9", "F10", "R11"}
+    assert open_facts == {"D1", "F9", "F10", "R11", "W1", "W4"}
     assert open_facts <= {fact for text in _in_docs().values() for fact in re.findall(r"[A-Z]\d+", text.split(".")[0])}
 
 
 def test_the_page_of_facts_has_each_number_once() -> None:
     facts = (ROOT / "docs/workmail.md").read_text(encoding="utf-8")
-    numbers = re.findall(r"^- \*\*([LFERTCD]\d+)\*\*", facts, re.MULTILINE)
-    counts = {"L": 8, "F": 16, "E": 8, "R": 12, "T": 4, "C": 9, "D": 2}
+    numbers = re.findall(r"^- \*\*([LFERTCWD]\d+)\*\*", facts, re.MULTILINE)
+    counts = {"L": 8, "F": 16, "E": 8, "R": 12, "T": 4, "C": 9, "W": 5, "D": 2}
     assert numbers == [f"{letter}{number}" for letter, count in counts.items() for number in range(1, count + 1)]
