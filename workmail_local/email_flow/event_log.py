@@ -102,7 +102,9 @@ class EventLog:
         if (configuration := self._configuration(flow.organization_id)) is not None:
             applied = email_events.rule_applied(flow, outcomes)
             failed = [
-                email_events.bounced(flow, new) for old, new in zip(outcomes, delivered, strict=True) if old != new
+                email_events.bounced(flow, new)
+                for old, new in zip(outcomes, delivered, strict=True)
+                if old != new or (LOGS_RULE_BOUNCES and new.action == RuleAction.BOUNCE)
             ]
             self._write(configuration, [*([applied] if applied else []), *failed])
 
