@@ -13,7 +13,7 @@ from workmail_constructs.steps.expiring_table import expiring_table
 from workmail_constructs.steps.plain_addresses import address_problems
 from workmail_constructs.steps.step import Step, StepOptions
 from workmail_flow.address import address_key
-from workmail_flow.packed_steps import LIMITED, METRIC_DIMENSIONS, METRICS_NAMESPACE
+from workmail_flow.metrics import LIMITED, METRICS_NAMESPACE, STEP_DIMENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -96,7 +96,7 @@ class LimitRate(Step):
                 metric=Metric(
                     namespace=METRICS_NAMESPACE,
                     metric_name=LIMITED,
-                    dimensions_map=dict(zip(METRIC_DIMENSIONS, (function.function_name, binding.name), strict=True)),
+                    dimensions_map=dict(zip(STEP_DIMENSIONS, (function.function_name, binding.name), strict=True)),
                     statistic="Sum",
                     period=Duration.minutes(1),
                 ),

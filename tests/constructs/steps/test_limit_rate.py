@@ -13,7 +13,7 @@ from tests.constructs.stacks import new_rule, new_stack, only, properties_of, ri
 from tests.constructs.steps.packed_steps import configuration_of
 from workmail_constructs.steps.decision import Bounce, Decision, Deliver, Drop, Junk
 from workmail_constructs.steps.limit_rate import LimitRate
-from workmail_flow.packed_steps import METRICS_NAMESPACE
+from workmail_flow.metrics import METRICS_NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
