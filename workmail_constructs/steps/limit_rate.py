@@ -82,8 +82,13 @@ class LimitRate(Step):
         """Junk is for inbound mail only (R2)."""
         return self._then.inbound_only
 
+    @property
+    def needs_metrics(self) -> bool:
+        """The alarm's actions wait for the metric."""
+        return bool(self._alarm_actions)
+
     def bind(self, binding: StepBinding) -> Mapping[str, object]:
-        """Make the table, let the function update it, and make the alarm."""
+        """Make the table, let the function update it, and make the alarm unless metrics are off."""
         scope = binding.scope
         table = expiring_table(scope)
         binding.grant([PolicyStatement(actions=["dynamodb:UpdateItem"], resources=[table.table_arn])])
@@ -108,7 +113,8 @@ class LimitRate(Step):
             if self._alarm_actions:
                 alarm.add_alarm_action(*self._alarm_actions)
 
-        binding.after_function(add_alarm)
+        if binding.metrics:
+            binding.after_function(add_alarm)
         return {
             "table": table.table_name,
             "addresses": self._addresses,
