@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from tests.unit.runtime.conftest import Answer, StubAws
 from tests.unit.runtime.load_event import load_event
+from workmail_flow import metrics
 from workmail_flow.metrics import EDITS_REFUSED_AS, METRICS_NAMESPACE, METRICS_OFF, METRICS_VARIABLE, REPLIES
 from workmail_flow.vocabulary import ReplyAction
 from workmail_rules.metrics import Metrics
@@ -30,6 +33,20 @@ if TYPE_CHECKING:
 
 CONTEXT: Any = SimpleNamespace(aws_request_id="attempt", get_remaining_time_in_millis=lambda: 13_250)
 MAIL = b"From: alice@partner.example\r\nSubject: Secret merger\r\n\r\nHello\r\n"
+
+HANDLERS_PAGE = Path(__file__).parents[3] / "docs" / "handlers.md"
+# What the module names beside the metrics of a function: what all have in common, and the metrics of single steps.
+OTHER_NAMES = {
+    *(
+        "TYPE_CHECKING",
+        "METRICS_NAMESPACE",
+        "METRICS_VARIABLE",
+        "METRICS_OFF",
+        "FUNCTION_DIMENSIONS",
+        "STEP_DIMENSIONS",
+    ),
+    *("FAILED", "LIMITED"),
+}
 
 default = synchronous(lambda event: event.reply.default_for_all())
 
@@ -85,6 +102,15 @@ def test_a_process_starts_cold_once(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_action_and_every_refusal_has_a_metric() -> None:
     assert REPLIES.keys() == set(ReplyAction)
     assert EDITS_REFUSED_AS.keys() == {"MessageFrozen", "MessageRejected"}
+
+
+def test_the_page_lists_the_metrics_of_a_function_and_no_others() -> None:
+    section = HANDLERS_PAGE.read_text(encoding="utf-8").partition("\n## Metrics\n")[2]
+    rows = re.findall(r"^\| (`.*?) \| (\w+) \|", section, re.MULTILINE)
+    listed = [(name, unit) for names, unit in rows for name in re.findall(r"`(\w+)`", names)]
+    own = [value for name, value in vars(metrics).items() if name.isupper() and name not in OTHER_NAMES]
+    named = [name for value in own for name in ([value] if isinstance(value, str) else value.values())]
+    assert sorted(listed) == sorted((name, "Milliseconds" if name == "TimeLeft" else "Count") for name in named)
 
 
 @pytest.mark.usefixtures("in_lambda")
