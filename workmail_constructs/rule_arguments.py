@@ -59,7 +59,8 @@ def steps_problems(
     taken = sorted(name for name in options.get("environment", {}) if name.startswith(VARIABLE_PREFIX))
     if taken:
         yield f"environment: found {', '.join(taken)}; names that begin with {VARIABLE_PREFIX} are the steps' own"
-    yield from step_problems(steps, run=run, direction=direction, organization=organization)
+    metrics = options.get("metrics", True)
+    yield from step_problems(steps, run=run, direction=direction, organization=organization, metrics=metrics)
 
 
 def function_problems(

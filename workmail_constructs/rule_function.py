@@ -15,6 +15,7 @@ from workmail_constructs.guards import guard_place
 from workmail_constructs.problems import add_warning, require_statement
 from workmail_constructs.unchecked import unchecked
 from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
+from workmail_flow.metrics import METRICS_OFF, METRICS_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,6 +121,8 @@ class FunctionOptions(PassedOptions, total=False):
     """How long Lambda keeps trying an asynchronous event; Lambda's default is 6 hours."""
     memory_size: int
     """In MB; 256 by default."""
+    metrics: bool
+    """Whether the function writes metrics with its log, as it does by default. Each distinct metric costs money."""
     powertools: Powertools
     retry_attempts: int
     """How often Lambda tries an asynchronous event again, 0 to 2; Lambda's default is 2."""
@@ -141,6 +144,11 @@ def option_problems(options: FunctionOptions, *, run: Run) -> list[str]:
             f"environment: found {MESSAGE_BUCKET_VARIABLE}, which RunLambdaRule sets itself; give the bucket as "
             "message_bucket"
         )
+    if METRICS_VARIABLE in environment:
+        problems.append(f"environment: found {METRICS_VARIABLE}, which RunLambdaRule sets itself; give metrics=False")
+    metrics = options.get("metrics", True)
+    if not isinstance(metrics, bool):
+        problems.append(f"metrics: found {metrics!r}; give True or False")
     powertools = options.get("powertools")
     if powertools is not None and (twice := sorted(powertools.environment().keys() & environment.keys())):
         problems.append(f"environment: found {', '.join(twice)} beside powertools, which sets it; give one of the two")
@@ -188,6 +196,8 @@ def new_function(
         environment.update(options["powertools"].environment())
     if content.message_bucket is not None:
         environment[MESSAGE_BUCKET_VARIABLE] = content.message_bucket.bucket_name
+    if not options.get("metrics", True):
+        environment[METRICS_VARIABLE] = METRICS_OFF
     given_role = options.get("role")
     # A role that is made here gets its rights with the function. Not the role that CDK makes: it may write to every log
     # group of the account.

@@ -279,7 +279,15 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         self._message_bucket = content.message_bucket
         bound = None
         if steps is not None:
-            bound = bind_steps(self, steps, record=here, organization=organization, direction=way, run=run)
+            bound = bind_steps(
+                self,
+                steps,
+                record=here,
+                organization=organization,
+                direction=way,
+                run=run,
+                metrics=function_options.get("metrics", True),
+            )
             code = bound.code
             content = ContentGrant((*content.statements, *bound.needs.statements), content.message_bucket)
             environment = {**function_options.get("environment", {}), **bound.needs.environment}

@@ -18,11 +18,3 @@ sets: an ARN or a name that synth does not know."""
 ONCE_TABLE_VARIABLE: Final = "WORKMAIL_STEPS_TABLE"
 """The environment variable that names the table of what was done once; its partition key is `id`, its time to live
 `expires`."""
-
-METRICS_NAMESPACE: Final = "WorkMailRules"
-"""The CloudWatch namespace of the steps' metrics."""
-
-METRIC_DIMENSIONS: Final = ("FunctionName", "Step")
-
-LIMITED: Final = "Limited"
-"""The metric of `LimitRate`: for how many recipients it has refused a message."""

@@ -20,7 +20,7 @@ from functools import cache
 from hashlib import blake2s
 
 from workmail_flow.address import address_key
-from workmail_flow.packed_steps import LIMITED
+from workmail_flow.metrics import LIMITED
 from workmail_rules.aws_call import call
 from workmail_rules.step_errors import StepError
 from workmail_runtime.content_errors import ServiceError

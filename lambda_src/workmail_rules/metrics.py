@@ -1,19 +1,9 @@
-"""Counts, written to the log in CloudWatch's embedded metric format: no call, and no address or subject."""
+"""What the steps of one invocation count, each in metrics of its own."""
 
 from __future__ import annotations
 
-import json
-import os
-import time
-
-from workmail_flow.packed_steps import METRIC_DIMENSIONS, METRICS_NAMESPACE
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Final
-
-FAILED: Final = "Failed"
-"""How often a step failed, whether the mail went on without it or not."""
+from workmail_flow.metrics import FAILED
+from workmail_runtime.metrics import write_line
 
 
 class Metrics:
@@ -35,15 +25,4 @@ class Metrics:
     def write(self) -> None:
         """Write one line per step that counted something."""
         for step, counts in self._counts.items():
-            definition = {
-                "Namespace": METRICS_NAMESPACE,
-                "Dimensions": [METRIC_DIMENSIONS],
-                "Metrics": [{"Name": name, "Unit": "Count"} for name in counts],
-            }
-            line = {
-                "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [definition]},
-                "FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
-                "Step": step,
-                **counts,
-            }
-            print(json.dumps(line, separators=(",", ":")), flush=True)
+            write_line(counts, step=step)

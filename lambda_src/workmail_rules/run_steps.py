@@ -6,17 +6,18 @@ import json
 import os
 import time
 
+from workmail_flow.metrics import FAILED, STEPS_FAILED, STEPS_SKIPPED
 from workmail_flow.packed_steps import CONFIGURATION_FILE, CONFIGURATION_VERSION, ENVIRONMENT
 from workmail_flow.record import Record
 from workmail_flow.vocabulary import FlowDirection
 from workmail_rules.condition import Condition
 from workmail_rules.conversation import Conversation
 from workmail_rules.message import Message
-from workmail_rules.metrics import FAILED
 from workmail_rules.step_errors import BusyError, StepError
 from workmail_rules.step_log import is_ours, shown_error
 from workmail_rules.time_limit import run_within
 from workmail_runtime.handlers import asynchronous, synchronous_inbound, synchronous_outbound
+from workmail_runtime.metrics import count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,14 +95,20 @@ def run_steps(conversation: Conversation, steps: Sequence[RuleStep]) -> Reply:
             again (T2).
     """
     log, metrics = conversation.log, conversation.metrics
+    skipped = 0
     try:
         edited = []
         for index, step in enumerate(steps):
             if not conversation.outcomes.left:
                 for other in steps[index:]:
                     log.add(other.name, "NOBODY_LEFT")
+                    skipped += 1
                 break
-            if _run(conversation, step):
+            recipients = step.condition.recipients(conversation.outcomes.left)
+            if not recipients or not step.condition.is_for_sender(conversation.event):
+                log.add(step.name, "NOT_FOR_THIS_MESSAGE")
+                skipped += 1
+            elif _run(conversation, step, recipients):
                 edited.append(step)
         # Built before the put: what cannot be answered must not be edited.
         reply = conversation.outcomes.reply()
@@ -110,18 +117,16 @@ def run_steps(conversation: Conversation, steps: Sequence[RuleStep]) -> Reply:
         metrics.keep_failures()
         raise
     else:
+        # Only now: a retry counts them again.
+        count(STEPS_SKIPPED, skipped)
         return reply
     finally:
         log.write()
         metrics.write()
 
 
-def _run(conversation: Conversation, step: RuleStep) -> bool:
-    """Run a step; return whether it fails if the edited message is not put."""
-    recipients = step.condition.recipients(conversation.outcomes.left)
-    if not recipients or not step.condition.is_for_sender(conversation.event):
-        conversation.log.add(step.name, "NOT_FOR_THIS_MESSAGE")
-        return False
+def _run(conversation: Conversation, step: RuleStep, recipients: tuple[str, ...]) -> bool:
+    """Run a step for recipients; return whether it fails if the edited message is not put."""
     message = Message(conversation, step=step.name, recipients=recipients)
     started = time.monotonic()
 
@@ -156,6 +161,7 @@ def _put(conversation: Conversation, edited: Sequence[RuleStep]) -> None:
 def _fail(conversation: Conversation, step: RuleStep, error: Exception, notes: Sequence[str], *, ms: float) -> None:
     """Count and log a step's failure, and raise if the invocation has to fail with it."""
     conversation.metrics.add(step.name, FAILED, 1)
+    count(STEPS_FAILED)
     conversation.log.add(step.name, "FAILED", notes, ms=ms)
     # What another attempt is doing right now must not be left out by this one.
     if not (step.must or isinstance(error, BusyError)):

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from workmail_flow.limits import BUCKET_NAME_PATTERN, OBJECT_KEY_PATTERN
 from workmail_flow.message_bucket import MESSAGE_BUCKET_VARIABLE
+from workmail_flow.metrics import EDITS_FAILED, EDITS_MADE, EDITS_REFUSED, EDITS_REFUSED_AS
 from workmail_flow.record import Record
 from workmail_runtime.aws_request import AwsRequest, send
 from workmail_runtime.aws_settings import read_settings
@@ -25,6 +26,7 @@ from workmail_runtime.content_errors import (
     ServiceError,
     UpdateRefusedError,
 )
+from workmail_runtime.metrics import count
 from workmail_runtime.put_object import put_object
 
 TYPE_CHECKING = False
@@ -162,22 +164,30 @@ class MessageContent(Record):
             raise ContentUnavailableError(message)
         if _is_unchanged(content, self.raw):
             return Update(UpdateOutcome.UNCHANGED)
-        location = self._location(bucket)
-        chunks = (content,) if isinstance(content, bytes | bytearray) else tuple(content.chunks())
         try:
-            _check(content, self.raw)
-            version = _upload(chunks, location, self.event)
-            reference = {"bucket": location.bucket, "key": location.key}
-            if version:
-                reference["objectVersion"] = version
-            body = json.dumps({"content": {"s3Reference": reference}}).encode()
-            _call_message_flow("POST", self.event, body)
-        except UpdateRefusedError as refusal:
+            self._replace(content, self._location(bucket))
+        except (MessageFrozenError, MessageRejectedError) as refusal:
+            count(EDITS_REFUSED)
+            count(EDITS_REFUSED_AS[refusal.code])
             if when_refused is WhenRefused.FAIL:
                 raise
             _logger.warning("message %s goes on unchanged: %s", self.event.message_id, refusal)
             return Update(UpdateOutcome.REFUSED, refusal)
+        except BaseException:
+            count(EDITS_FAILED)
+            raise
+        count(EDITS_MADE)
         return Update(UpdateOutcome.UPDATED)
+
+    def _replace(self, content: MessageEditor | bytes | bytearray, location: _Location) -> None:
+        chunks = (content,) if isinstance(content, bytes | bytearray) else tuple(content.chunks())
+        _check(content, self.raw)
+        version = _upload(chunks, location, self.event)
+        reference = {"bucket": location.bucket, "key": location.key}
+        if version:
+            reference["objectVersion"] = version
+        body = json.dumps({"content": {"s3Reference": reference}}).encode()
+        _call_message_flow("POST", self.event, body)
 
     def _location(self, bucket: str | None) -> _Location:
         """Return where to upload the content to (C6)."""

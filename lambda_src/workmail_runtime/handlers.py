@@ -6,9 +6,11 @@ import logging
 from functools import wraps
 
 from workmail_flow.judge_reply import judge_reply
+from workmail_flow.metrics import REPLIES, TIME_LEFT
 from workmail_flow.vocabulary import FlowDirection
 from workmail_runtime.errors import ReplyError
 from workmail_runtime.event import AsynchronousEvent, InboundEvent, OutboundEvent, SynchronousEvent
+from workmail_runtime.metrics import begin, count, write_counts
 from workmail_runtime.reply import Reply
 
 # Not typing.TYPE_CHECKING: a handler loads this module before it answers, and `typing` would be a good part of that.
@@ -80,9 +82,13 @@ def asynchronous(function: Callable[[AsynchronousEvent], None], /) -> LambdaHand
 
     @wraps(function)
     def handler(event: object, context: LambdaContext | None = None) -> None:
-        parsed = AsynchronousEvent.parse(event, context)
-        function(parsed)
-        _logger.info("handled %s", _ids(parsed))
+        begin()
+        try:
+            parsed = AsynchronousEvent.parse(event, context)
+            function(parsed)
+            _logger.info("handled %s", _ids(parsed))
+        finally:
+            write_counts()
 
     return handler
 
@@ -90,8 +96,14 @@ def asynchronous(function: Callable[[AsynchronousEvent], None], /) -> LambdaHand
 def _answering(function: Callable[[_E], Reply | ReplyDict], kind: type[_E]) -> LambdaHandler:
     @wraps(function)
     def handler(event: object, context: LambdaContext | None = None) -> ReplyDict:
-        parsed = kind.parse(event, context)
-        return _checked(function(parsed), parsed)
+        begin()
+        try:
+            parsed = kind.parse(event, context)
+            answer = _checked(function(parsed), parsed)
+            _count_answer(answer, context)
+            return answer
+        finally:
+            write_counts()
 
     return handler
 
@@ -116,6 +128,13 @@ def _checked(reply: object, event: SynchronousEvent) -> ReplyDict:
     if _logger.isEnabledFor(logging.INFO):
         _logger.info("answered %s actions=%s", _ids(event), ",".join(a["action"]["type"] for a in answer["actions"]))
     return answer
+
+
+def _count_answer(answer: ReplyDict, context: LambdaContext | None) -> None:
+    for action in {entry["action"]["type"] for entry in answer["actions"]}:
+        count(REPLIES[action])
+    if context is not None:
+        count(TIME_LEFT, context.get_remaining_time_in_millis())
 
 
 def _size(answer: ReplyDict) -> int:

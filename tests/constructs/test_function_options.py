@@ -43,6 +43,7 @@ from tests.constructs.stacks import (
 )
 from workmail_constructs import ContentAccess, FallbackAction, Powertools, Run
 from workmail_constructs.rule_function import PassedOptions
+from workmail_flow.metrics import METRICS_OFF, METRICS_VARIABLE
 from workmail_flow.rule_set import RuleSet
 
 if TYPE_CHECKING:
@@ -222,6 +223,27 @@ def test_powertools_is_set_by_its_environment() -> None:
         "POWERTOOLS_METRICS_NAMESPACE": "Mail",
         "POWERTOOLS_LOG_LEVEL": "DEBUG",
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "variables"),
+    [({}, None), ({"metrics": True}, None), ({"metrics": False}, {METRICS_VARIABLE: METRICS_OFF})],
+)
+def test_metrics_are_on_unless_they_are_turned_off(options: Any, variables: Any) -> None:
+    stack = new_stack()
+    new_rule(stack, **options)
+    assert only(stack, "AWS::Lambda::Function").get("Environment", {}).get("Variables") == variables
+
+
+@pytest.mark.parametrize("options", [{}, {"metrics": True}, {"metrics": False}])
+def test_metrics_are_turned_off_by_their_argument_alone(options: Any) -> None:
+    with pytest.raises(ValueError, match=r"environment: found WORKMAIL_METRICS, .* give metrics=False"):
+        new_rule(new_stack(), environment={METRICS_VARIABLE: METRICS_OFF}, **options)
+
+
+def test_metrics_takes_no_words() -> None:
+    with pytest.raises(ValueError, match="metrics: found 'off'; give True or False"):
+        new_rule(new_stack(), metrics="off")
 
 
 def test_powertools_set_twice_is_refused() -> None:

@@ -107,6 +107,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Callable[[Stack], Any], set[str]]] = {
     "log_retention": ({}, lambda _: RetentionDays.ONE_DAY, set()),
     "max_event_age": (ASYNCHRONOUS, lambda _: Duration.hours(1), set()),
     "memory_size": ({}, lambda _: 512, set()),
+    "metrics": ({}, lambda _: False, set()),
     "powertools": ({}, lambda _: Powertools(service="mail"), set()),
     "retry_attempts": (ASYNCHRONOUS, lambda _: 0, set()),
     "role": (

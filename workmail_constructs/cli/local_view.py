@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from workmail_constructs.cli.terminal import printable
+from workmail_flow.metrics_log import read_metrics_log
 from workmail_flow.step_log import read_step_log, step_lines
 from workmail_local.server.client import ApiFailedError
 
@@ -163,6 +164,9 @@ def print_detail(message: dict[str, Any], changes: list[str]) -> None:
             steps, log = read_step_log(attempt["log"])
             for line in step_lines(steps):
                 print_rich(_text(f"  {line}"))
+            counted, log = read_metrics_log(log)
+            for line in counted:
+                print_rich(_text(f"  metrics: {line}"))
             for line in log.splitlines():
                 print_rich(_text(f"  | {line}"))
         if flow["failureRecord"]:

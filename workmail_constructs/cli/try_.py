@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from workmail_constructs.cli.terminal import echo, echo_json
+from workmail_flow.metrics_log import read_metrics_log
 from workmail_flow.step_log import read_step_log, step_lines
 
 if TYPE_CHECKING:
@@ -294,6 +295,9 @@ def _report(trial: Trial, path: Path, written: Path | None) -> str:
     steps, log = read_step_log(invocation.log)
     if steps:
         lines += ["  steps", *(f"    {line}" for line in step_lines(steps))]
+    counted, log = read_metrics_log(log)
+    if counted:
+        lines += ["  metrics", *(f"    {line}" for line in counted)]
     if log:
         lines += ["  log", *(_LOG_INDENT + line for line in log.splitlines())]
     if invocation.payload is not None:

@@ -47,6 +47,7 @@ class StepBinding:
         organization: The rule's organization.
         direction: Which mail the rule sees.
         record: Of the rule's stack.
+        metrics: Whether the function writes metrics; an alarm on one that it does not write is never on.
         needs: What the rule's steps need so far.
     """
 
@@ -55,6 +56,7 @@ class StepBinding:
     organization: WorkMailOrganization
     direction: FlowDirection
     record: StackRecord
+    metrics: bool
     needs: StepNeeds
 
     @property

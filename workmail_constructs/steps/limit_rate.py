@@ -13,7 +13,7 @@ from workmail_constructs.steps.expiring_table import expiring_table
 from workmail_constructs.steps.plain_addresses import address_problems
 from workmail_constructs.steps.step import Step, StepOptions
 from workmail_flow.address import address_key
-from workmail_flow.packed_steps import LIMITED, METRIC_DIMENSIONS, METRICS_NAMESPACE
+from workmail_flow.metrics import LIMITED, METRICS_NAMESPACE, STEP_DIMENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -82,8 +82,13 @@ class LimitRate(Step):
         """Junk is for inbound mail only (R2)."""
         return self._then.inbound_only
 
+    @property
+    def needs_metrics(self) -> bool:
+        """The alarm's actions wait for the metric."""
+        return bool(self._alarm_actions)
+
     def bind(self, binding: StepBinding) -> Mapping[str, object]:
-        """Make the table, let the function update it, and make the alarm."""
+        """Make the table, let the function update it, and make the alarm unless metrics are off."""
         scope = binding.scope
         table = expiring_table(scope)
         binding.grant([PolicyStatement(actions=["dynamodb:UpdateItem"], resources=[table.table_arn])])
@@ -96,7 +101,7 @@ class LimitRate(Step):
                 metric=Metric(
                     namespace=METRICS_NAMESPACE,
                     metric_name=LIMITED,
-                    dimensions_map=dict(zip(METRIC_DIMENSIONS, (function.function_name, binding.name), strict=True)),
+                    dimensions_map=dict(zip(STEP_DIMENSIONS, (function.function_name, binding.name), strict=True)),
                     statistic="Sum",
                     period=Duration.minutes(1),
                 ),
@@ -108,7 +113,8 @@ class LimitRate(Step):
             if self._alarm_actions:
                 alarm.add_alarm_action(*self._alarm_actions)
 
-        binding.after_function(add_alarm)
+        if binding.metrics:
+            binding.after_function(add_alarm)
         return {
             "table": table.table_name,
             "addresses": self._addresses,

@@ -53,7 +53,12 @@ def content_access_of(steps: Iterable[Step]) -> ContentAccess:
 
 
 def step_problems(
-    steps: Sequence[object], *, run: Run, direction: FlowDirection, organization: WorkMailOrganization
+    steps: Sequence[object],
+    *,
+    run: Run,
+    direction: FlowDirection,
+    organization: WorkMailOrganization,
+    metrics: bool,
 ) -> Iterator[str]:
     """Yield why a rule cannot have these steps."""
     if isinstance(steps, Step | str) or not isinstance(steps, Sequence):
@@ -77,6 +82,11 @@ def step_problems(
             )
         if direction is FlowDirection.OUTBOUND and step.inbound_only:
             yield f"steps: found {step.name} with an action that outbound mail does not have (R2); give it another one"
+        if step.needs_metrics and not metrics:
+            yield (
+                f"steps: found {step.name}, whose alarm is to tell somebody, with metrics=False; the alarm would never "
+                "be on: leave metrics on, or leave its alarm_actions out"
+            )
         for whom, words in (("senders", step.senders), ("recipients", step.recipients)):
             if words in ("INTERNAL", "EXTERNAL") and not organization.domains:
                 yield (
@@ -110,13 +120,14 @@ def bind_steps(
     organization: WorkMailOrganization,
     direction: FlowDirection,
     run: Run,
+    metrics: bool,
 ) -> BoundSteps:
     """Let each step make what it needs, and return the code that runs them."""
     needs = StepNeeds()
     own = steps_of(steps, direction)
     entries = []
     for step in own:
-        binding = StepBinding(rule, step.name, organization, direction, record, needs)
+        binding = StepBinding(rule, step.name, organization, direction, record, metrics, needs)
         entries.append(
             {
                 "name": step.name,

@@ -134,6 +134,11 @@ class Step(ABC):
         """Whether the step may take an action that outbound mail does not have (R2)."""
         return False
 
+    @property
+    def needs_metrics(self) -> bool:
+        """Whether somebody is to be told by a metric of the step, such as by the actions of an alarm on it."""
+        return False
+
     @abstractmethod
     def bind(self, binding: StepBinding) -> Mapping[str, object]:
         """Make what the step needs, grant what it does, and return the keyword arguments of its function.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workmail_local.clock import Clock
     from workmail_local.deployed import Deployed, Organization
     from workmail_local.deployment import DeployedFunction
+    from workmail_local.email_flow.function_metrics import FunctionMetrics
     from workmail_local.functions import FunctionHost
     from workmail_local.records import Flow
 
@@ -66,15 +67,23 @@ class Invoker:
         deployed: Returns what is deployed now.
         faults: The faults to inject.
         clock: Gives the times of attempts.
+        metrics: Gets the log of each invocation.
     """
 
     def __init__(
-        self, host: FunctionHost, *, deployed: Callable[[], Deployed], faults: FaultPlan, clock: Clock
+        self,
+        host: FunctionHost,
+        *,
+        deployed: Callable[[], Deployed],
+        faults: FaultPlan,
+        clock: Clock,
+        metrics: FunctionMetrics,
     ) -> None:
         self._host = host
         self._deployed = deployed
         self._faults = faults
         self._clock = clock
+        self._metrics = metrics
         self._specs: dict[str, tuple[DeployedFunction, FunctionSpec]] = {}
         self._judged: Deployed | None = None
         self._refusals: dict[tuple[str, str], str | None] = {}
@@ -162,9 +171,11 @@ class Invoker:
             )
         try:
             spec = self._spec(function, organization)
-            return await self._host.invoke(spec, encode_event(self.event(flow)), wait_s=wait_s)
+            invocation = await self._host.invoke(spec, encode_event(self.event(flow)), wait_s=wait_s)
         except (UnsupportedRuntimeError, CodeError) as error:
             raise CannotRunError(str(error)) from error
+        self._metrics.take(arn, invocation.log)
+        return invocation
 
     def _spec(self, function: DeployedFunction, organization: Organization) -> FunctionSpec:
         """Return the same spec while the same function is deployed, because the host finds a warm process by it."""

@@ -25,6 +25,7 @@ from workmail_local.clock import Clock
 from workmail_local.email_flow.destinations import Destinations
 from workmail_local.email_flow.engine import Engine
 from workmail_local.email_flow.event_log import EventLog
+from workmail_local.email_flow.function_metrics import FunctionMetrics
 from workmail_local.email_flow.invoker import Invoker
 from workmail_local.email_flow.loopback_aws import LoopbackAws
 from workmail_local.email_monitoring import EmailMonitoring
@@ -141,6 +142,9 @@ async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None
     )
     await deployments.load()
 
+    metrics = FunctionMetrics(aws_calls)
+    stack.push_async_callback(metrics.close)
+
     permissions = ContentPermissions(
         keys=keys, deployed=lambda: deployments.now, faults=faults, rule_of=store.rule_name
     )
@@ -157,7 +161,7 @@ async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None
         max_concurrency=settings.concurrency,
     )
     await stack.enter_async_context(host)
-    invoker = Invoker(host, deployed=lambda: deployments.now, faults=faults, clock=clock)
+    invoker = Invoker(host, deployed=lambda: deployments.now, faults=faults, clock=clock, metrics=metrics)
     post_office = PostOffice(state, is_local=lambda address: deployments.now.declares(address))
     watchers = Watchers()
     event_log = EventLog(

@@ -13,7 +13,7 @@ from tests.constructs.stacks import new_rule, new_stack, only, properties_of, ri
 from tests.constructs.steps.packed_steps import configuration_of
 from workmail_constructs.steps.decision import Bounce, Decision, Deliver, Drop, Junk
 from workmail_constructs.steps.limit_rate import LimitRate
-from workmail_flow.packed_steps import METRICS_NAMESPACE
+from workmail_flow.metrics import METRICS_NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +74,16 @@ def test_the_alarm_is_on_while_messages_are_limited_and_does_what_it_was_given()
     ]
     assert (alarm["Period"], alarm["Threshold"], alarm["TreatMissingData"]) == (60, 1, "notBreaching")
     assert alarm["AlarmActions"] == [stack.resolve(topic.topic_arn)]
+
+
+def test_without_metrics_there_is_no_alarm_that_is_never_on() -> None:
+    stack = new_stack()
+    limit: dict[str, Any] = {"addresses": ["all@example.com"], "per_minute": 20, "then": BOUNCE}
+    new_rule(stack, code=None, steps=[LimitRate(**limit)], metrics=False)
+    assert properties_of(stack, "AWS::CloudWatch::Alarm") == []
+    tells = LimitRate(**limit, alarm_actions=[SnsAction(Topic(stack, "Topic"))])
+    with pytest.raises(ValueError, match=r"found LimitRate, whose alarm .* with metrics=False; .* leave metrics on"):
+        new_rule(stack, "Other", code=None, steps=[tells], metrics=False)
 
 
 @pytest.mark.parametrize(

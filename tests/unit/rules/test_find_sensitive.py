@@ -63,6 +63,7 @@ def test_only_what_is_asked_for_is_looked_for(off: dict[str, Any]) -> None:
     assert types_of(reply) == ["DEFAULT"]
 
 
+@pytest.mark.usefixtures("in_lambda")
 def test_kinds_and_counts_are_logged_and_never_what_was_found(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -104,6 +104,7 @@ def another_process() -> None:
     limit_rate._counter.cache_clear()
 
 
+@pytest.mark.usefixtures("in_lambda")
 def test_so_many_pass_in_a_minute_and_no_more_for_each_address(
     table: Table, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -121,6 +121,7 @@ def test_an_edited_message_is_put_for_a_copy_alone(puts: list[bytes]) -> None:
     assert len(puts) == 1
 
 
+@pytest.mark.usefixtures("in_lambda")
 def test_a_step_that_fails_and_goes_on_leaves_no_edit_and_no_decision(
     puts: list[bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,6 +163,7 @@ def test_a_step_that_must_not_fail_fails_the_invocation_before_the_put(puts: lis
     assert puts == []
 
 
+@pytest.mark.usefixtures("in_lambda")
 @pytest.mark.fact("C7", "C8")
 def test_a_refused_put_is_a_failure_of_each_step_that_edited(
     refusal: list[Exception], capsys: pytest.CaptureFixture[str]
@@ -201,6 +203,7 @@ def test_neither_log_nor_error_holds_what_others_wrote(capsys: pytest.CaptureFix
     assert [word for word in ("@", "secret", "Hush") if word in out + str(raised.value)] == []
 
 
+@pytest.mark.usefixtures("in_lambda")
 def test_counts_of_a_failed_invocation_are_left_to_the_retry(capsys: pytest.CaptureFixture[str]) -> None:
     def count(message: Message) -> None:
         message.count("Seen")
@@ -236,6 +239,7 @@ def test_an_older_edition_is_answered_in_the_direction_of_the_rule() -> None:
     assert found == {EVERYBODY: "BOUNCE"}
 
 
+@pytest.mark.usefixtures("in_lambda")
 @pytest.mark.fact("C4", "R10")
 def test_an_asynchronous_rule_looks_and_neither_decides_nor_edits(
     puts: list[bytes], capsys: pytest.CaptureFixture[str]
