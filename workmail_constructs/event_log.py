@@ -131,8 +131,8 @@ class EventLog:
             raise EventLogError(self._failed(error, action="logs:DescribeLogGroups")) from None
         try:
             received = self._bytes_received(since, until)
-        except ClientError as error:
-            received, why_not = None, f"the metric IncomingBytes could not be read: {error.response['Error']['Code']}"
+        except (BotoCoreError, ClientError) as error:
+            received, why_not = None, f"the metric IncomingBytes could not be read: {_code(error) or error}"
         else:
             why_not = "the metric IncomingBytes has no data"
         if received is not None:
@@ -176,7 +176,7 @@ class EventLog:
         return round(sum(values)) if values else None
 
     def _failed(self, error: Exception, *, action: str = "logs:FilterLogEvents") -> str:
-        code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+        code = _code(error)
         if code == "ResourceNotFoundException":
             return self._not_found()
         if code in {"AccessDeniedException", "AccessDenied"}:
@@ -205,6 +205,11 @@ class EventLog:
 def milliseconds(time: datetime) -> int:
     """Return a time as CloudWatch Logs writes it: milliseconds since 1970."""
     return int(time.timestamp() * 1000)
+
+
+def _code(error: Exception) -> str:
+    code: str = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+    return code
 
 
 def _no_client(error: Exception) -> str:

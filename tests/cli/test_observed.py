@@ -239,6 +239,21 @@ def test_a_log_of_several_pages_and_streams_is_read_to_its_end(
     assert [bool(arguments.get("nextToken")) for arguments in asked] == [False, True, True, True, True]
 
 
+def test_streams_are_read_side_by_side(rule_file: Callable[..., Path]) -> None:
+    morning = AN_HOUR_AGO - timedelta(hours=7)
+    write(received(trace="1"), at=morning, stream="a")
+    boto3.client("logs", "eu-west-1").put_log_events(
+        logGroupName=GROUP,
+        logStreamName="a",
+        logEvents=[{"timestamp": int(AN_HOUR_AGO.timestamp() * 1000), "message": received(trace="2").to_text()}],
+    )
+    write(applied("DROP", trace="1"), at=morning, stream="b")
+    write(applied("DROP", trace="2"), stream="c")
+    assert run(rule_file(DROP), *HERE).stdout.startswith(
+        "0 findings, 0 rules without mail; 2 messages and 2 recipients"
+    )
+
+
 def test_only_the_entries_that_are_needed_are_asked_for() -> None:
     assert re.findall(r'\$\.event\.eventName = "(\w+)"', FILTER_PATTERN) == [*EVENTS_READ]
     assert len(FILTER_PATTERN) <= 1024  # FilterLogEvents takes no longer one

@@ -13,8 +13,6 @@ import typer
 from workmail_constructs.cli.rules import (
     Json,
     OrganizationId,
-    Profile,
-    Region,
     Source,
     declared_rules,
     fail,
@@ -59,8 +57,8 @@ def observed(
         str | None,
         typer.Option("--stack", metavar="NAME", help="Read a deployed stack; its rules only, not those of others."),
     ] = None,
-    region: Region = None,
-    profile: Profile = None,
+    region: Annotated[str | None, typer.Option("--region", help="The Region of the log group, and of --stack.")] = None,
+    profile: Annotated[str | None, typer.Option("--profile", help="The AWS profile for both.")] = None,
     organization: OrganizationId = None,
     as_json: Json = False,
 ) -> None:

@@ -231,14 +231,19 @@ def test_a_rule_that_nobody_declared_may_have_decided() -> None:
     assert codes(found) == [("never-applied", "DROP"), ("not-declared", "Mine"), ("other-rule-decided", "DROP")]
 
 
-def test_a_second_rule_for_one_recipient_is_found() -> None:
-    found = observe([DROP, DEFAULT], received(), applied("DROP"), applied("DEFAULT"))
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_second_rule_for_one_recipient_is_found(order: int) -> None:
+    found = observe([DROP, DEFAULT], received(), *[applied("DROP"), applied("DEFAULT")][::order])
     assert codes(found) == [("other-rule-decided", "DROP")]
 
 
 def test_a_declared_rule_that_decides_mail_no_rule_is_for_is_found() -> None:
     found = observe([DROP], received(from_="a@good.test"), applied("DROP"))
     assert codes(found) == [("not-its-mail", "DROP")]
+
+
+def test_a_rule_that_nobody_declared_is_found_once() -> None:
+    assert codes(observe([], received(), applied("Mine", "DROP"))) == [("not-declared", "Mine")]
 
 
 def test_mail_without_a_rule_that_no_rule_is_for_is_as_it_should_be() -> None:
