@@ -118,6 +118,15 @@ def applied_actions(rule_actions: object) -> tuple[tuple[str, tuple[str, ...]], 
 FALLBACK_IS_NOT_TOLD = "the log names the action that was taken, and not why: a fallback looks like an answer (W4)"
 """W4: whether an entry of the event log tells a rule's fallback action from what its function answered."""
 
+EVERY_DECISION_IS_LOGGED = "each rule that decides has an entry, a Default rule too (W4)"
+"""W4: mail without a RULE_APPLIED entry is mail that no email flow rule decided."""
+
+
+def logged_within_ms(rule_timeout_minutes: int | None) -> int:
+    """W4: a rule's entry comes fifteen minutes after the message's own at the latest, or so long after the timeout."""
+    return ((rule_timeout_minutes or 0) + 15) * 60_000
+
+
 LOGS_RULE_BOUNCES = False
 """W3: whether mail that a rule or a function bounces has a bounced event too, and not only mail that could not be
 delivered."""

@@ -41,6 +41,9 @@ RULE_TYPE_OF: Final = {
     FlowDirection.OUTBOUND: RuleType.OUTBOUND_RULE,
 }
 
+MAX_TRACE_ID_CHARACTERS: Final = 256
+"""An entry with a longer trace id is none of WorkMail's."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailEvent:
@@ -64,7 +67,9 @@ class EmailEvent:
         except (ValueError, RecursionError):
             return None
         match entry:
-            case {"traceId": str(trace_id), "event": {"eventName": str(name)}}:
+            case {"traceId": str(trace_id), "event": {"eventName": str(name)}} if (
+                len(trace_id) <= MAX_TRACE_ID_CHARACTERS
+            ):
                 fields = {field: value for field, value in entry["event"].items() if field != "eventName"}
                 return cls(trace_id=trace_id, name=name, fields=fields)
             case _:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workmail_constructs.cli import deploy, local, rules, try_
+from workmail_constructs.cli import deploy, local, observed, rules, try_
 from workmail_constructs.cli.terminal import echo
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+observed.register(rules.app)
 app.add_typer(rules.app, name="rules")
 deploy.register(local.app)
 app.add_typer(local.app, name="local")

@@ -71,7 +71,7 @@ def lint(
         found += (_problem_as_json(problem) for problem in problems)
         found += (_finding_as_json(finding, None) for finding in findings_of(rule_set))
     else:
-        for declared in _declared(source, stack, region, profile, organization):
+        for declared in declared_rules(source, stack, region, profile, organization):
             found += (
                 _finding_as_json(finding, declared.organization_id)
                 for finding in findings_of(declared.rules, organization_domains=declared.domains)
@@ -88,19 +88,20 @@ def lint(
     raise typer.Exit(1 if failed else 0)
 
 
-def _wrong(message: str) -> typer.BadParameter:
+def wrong(message: str) -> typer.BadParameter:
+    """Return the error of a wrong command, status 2."""
     return typer.BadParameter(printable(message))
 
 
 def _direction(value: str) -> FlowDirection:
     if value.upper() in tuple(FlowDirection):
         return FlowDirection(value.upper())
-    raise _wrong(f"found {value!r}; allowed are inbound, outbound")
+    raise wrong(f"found {value!r}; allowed are inbound, outbound")
 
 
 def _address(value: str | None) -> str | None:
     if value is not None and (problem := address_problem(value)):
-        raise _wrong(f"found {value!r}: {problem}; a full address like mailbox@example.com is needed (F14)")
+        raise wrong(f"found {value!r}: {problem}; a full address like mailbox@example.com is needed (F14)")
     return value
 
 
@@ -124,7 +125,7 @@ def decide(
     as_json: Json = False,
 ) -> None:
     """Show which rule decides for a sender and a recipient, as the console's Test does."""
-    rule_set = _one(_declared(source, stack, region, profile, organization)).rules
+    rule_set = one(declared_rules(source, stack, region, profile, organization)).rules
     decision = rule_set.decide(
         direction=FlowDirection(direction), sender=sender, from_=from_ or sender, recipient=recipient
     )
@@ -149,7 +150,7 @@ def explain(
     organization: OrganizationId = None,
 ) -> None:
     """Show the rules as a Mermaid diagram and a table of who gets what, in Markdown."""
-    for declared in _declared(source, stack, region, profile, organization):
+    for declared in declared_rules(source, stack, region, profile, organization):
         echo(f"# Email flow rules of organization {declared.organization_id}\n")
         echo(explanation(declared.rules))
 
@@ -175,9 +176,9 @@ def runbook(
     With --from or --from-stack it begins with the rules whose function ARN changes.
     """
     if from_ and from_stack:
-        raise _wrong("give either --from OLD or --from-stack NAME")
-    new = _declared(source, stack, region, profile, organization)
-    old = _declared(from_, from_stack, region, profile, None) if from_ or from_stack else ()
+        raise wrong("give either --from OLD or --from-stack NAME")
+    new = declared_rules(source, stack, region, profile, organization)
+    old = declared_rules(from_, from_stack, region, profile, None) if from_ or from_stack else ()
     for declared in new:
         changed = [
             change
@@ -209,9 +210,9 @@ def diff(
     Fails with status 3 if a deployment of NEW changes a function ARN that an administrator has typed.
     """
     if len(sources) != (1 if stack else 2):
-        raise _wrong("give OLD and NEW, or --stack NAME and NEW")
-    old = _one(_declared(None if stack else sources[0], stack, region, profile, organization))
-    new = _one(_declared(sources[-1], None, region, profile, organization))
+        raise wrong("give OLD and NEW, or --stack NAME and NEW")
+    old = one(declared_rules(None if stack else sources[0], stack, region, profile, organization))
+    new = one(declared_rules(sources[-1], None, region, profile, organization))
     changes = differences(old.rules, with_functions_of(old, new))
     replaced = function_changes(old, new)
     if as_json:
@@ -259,21 +260,21 @@ def schema() -> None:
     echo(files("workmail_constructs.cli").joinpath(SCHEMA_FILE).read_text(encoding="utf-8"), nl=False)
 
 
-def _declared(
+def declared_rules(
     source: Path | None, stack: str | None, region: str | None, profile: str | None, organization: str | None
 ) -> Sequence[DeclaredRules]:
     """Read the rules, one entry per organization."""
     if (source is None) is (stack is None):
-        raise _wrong("give either FILE, a rule file or a cdk.out folder, or --stack NAME")
+        raise wrong("give either FILE, a rule file or a cdk.out folder, or --stack NAME")
     declared = _or_fail(lambda: _of_stack(stack, region, profile) if stack else _of_path(source or Path()))
     if not declared:
         place = source or f"stack {stack}"
-        _fail(f"{place}: no email flow rules are declared; EmailFlowRules and RunLambdaRule declare them")
+        fail(f"{place}: no email flow rules are declared; EmailFlowRules and RunLambdaRule declare them")
     if organization is not None:
         chosen = [entry for entry in declared if entry.organization_id == organization]
         if not chosen:
             found = ", ".join(entry.organization_id for entry in declared) or "none"
-            raise _wrong(f"no rules for organization {organization!r}; found {found}")
+            raise wrong(f"no rules for organization {organization!r}; found {found}")
         return chosen
     return declared
 
@@ -288,7 +289,7 @@ def _of_path(source: Path) -> Sequence[DeclaredRules]:
     try:
         rules = RuleSet.from_json(_content(source))
     except RuleError as error:
-        _fail(f"{source}: {error}")
+        fail(f"{source}: {error}")
     return [DeclaredRules(organization_id=UNKNOWN_ORGANIZATION, organization_arn="", domains=(), rules=rules)]
 
 
@@ -303,7 +304,7 @@ def _of_stack(stack: str, region: str | None, profile: str | None) -> Sequence[D
             boto3.setup_default_session(profile_name=profile)
         return from_deployed_stack(stack, region=region)
     except (BotoCoreError, ClientError) as error:
-        _fail(f"stack {stack}: {error}")
+        fail(f"stack {stack}: {error}")
 
 
 def _or_fail(read: Callable[[], Sequence[DeclaredRules]]) -> Sequence[DeclaredRules]:
@@ -311,13 +312,14 @@ def _or_fail(read: Callable[[], Sequence[DeclaredRules]]) -> Sequence[DeclaredRu
     try:
         return read()
     except (RuleError, TemplateError) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
-def _one(declared: Sequence[DeclaredRules]) -> DeclaredRules:
+def one(declared: Sequence[DeclaredRules]) -> DeclaredRules:
+    """Return the rules of the only organization, or end as a wrong command."""
     if len(declared) != 1:
         found = ", ".join(entry.organization_id for entry in declared) or "none"
-        raise _wrong(f"rules of one organization are needed, found {found}; choose with --organization")
+        raise wrong(f"rules of one organization are needed, found {found}; choose with --organization")
     return declared[0]
 
 
@@ -328,16 +330,17 @@ def _content(file: Path) -> object:
         if file.suffix.lower() not in (".yaml", ".yml"):
             return json.loads(text)
     except (ValueError, RecursionError) as error:
-        _fail(f"{file}: not JSON ({error}); a rule file is JSON, or YAML named .yaml or .yml")
+        fail(f"{file}: not JSON ({error}); a rule file is JSON, or YAML named .yaml or .yml")
     import yaml
 
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        _fail(f"{file}: not YAML: {error}\nPatterns that begin with a star need quotes: '*', '*.example.com'")
+        fail(f"{file}: not YAML: {error}\nPatterns that begin with a star need quotes: '*', '*.example.com'")
 
 
-def _fail(message: str) -> NoReturn:
+def fail(message: str) -> NoReturn:
+    """End with a message on standard error and status 1."""
     echo(message, err=True)
     raise typer.Exit(1)
 
