@@ -182,6 +182,7 @@ class Redrive:
         filtered: How many other events are left in the queue.
         left: What else is left in the queue: how many messages, by the reason.
         seen: How many messages were received.
+        hidden: How many messages others do not see for some minutes more, at the end of `holding`.
     """
 
     source: Source
@@ -194,6 +195,7 @@ class Redrive:
     filtered: int = 0
     left: Counter[str] = field(default_factory=Counter)
     seen: int = 0
+    hidden: int = 0
     _held: dict[tuple[str, str], _Held] = field(default_factory=dict)
     _lock: Any = field(default_factory=threading.Lock)
     _destinations: dict[str, str | None] = field(default_factory=dict)
@@ -228,10 +230,10 @@ class Redrive:
             self._send(event)
             yield event
 
-    def release(self) -> int:
-        """Let others see every message that was not deleted, at once; return how many stay hidden for some minutes."""
+    def release(self) -> None:
+        """Let others see every message at once, but for those that Lambda took and that could not be deleted."""
         sent = {key for event in self.events if event.result is Result.NOT_DELETED for key in event.messages}
-        return self._release(key for key in list(self._held) if key not in sent)
+        self._release(key for key in list(self._held) if key not in sent)
 
     @contextmanager
     def holding(self) -> Iterator[None]:
@@ -245,6 +247,7 @@ class Redrive:
             ended.set()
             thread.join()
             self.release()
+            self.hidden = len(self._held)
 
     def _new_messages(self, queue: Queue) -> list[dict[str, Any]]:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -337,13 +340,11 @@ class Redrive:
         while not ended.wait(_RENEW_S):
             self._change(list(self._held), HOLD_S)
 
-    def _release(self, keys: Iterable[tuple[str, str]]) -> int:
-        keys = list(keys)
-        changed = self._change(keys, 0)
+    def _release(self, keys: Iterable[tuple[str, str]]) -> None:
+        changed = self._change(list(keys), 0)
         with self._lock:
             for key in changed:
                 self._held.pop(key, None)
-        return len(keys) - len(changed)
 
     def _change(self, keys: Sequence[tuple[str, str]], timeout_s: int) -> list[tuple[str, str]]:
         """Set how long messages stay hidden, and return those for which it worked."""

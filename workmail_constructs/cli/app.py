@@ -12,7 +12,8 @@ from workmail_constructs.cli.terminal import echo
 
 app = typer.Typer(
     name="workmail-flow",
-    help="Email flow rules of Amazon WorkMail as code: check them, try handlers, run a local WorkMail, send failed events again.",
+    help="Email flow rules of Amazon WorkMail as code: check them, try handlers, run a local WorkMail, send failed "
+    "events again.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

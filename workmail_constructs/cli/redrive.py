@@ -16,10 +16,12 @@ from workmail_constructs.cli.terminal import echo, echo_json, printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from workmail_constructs.redrive import FailedEvent, Redrive, Source
+    from workmail_constructs.redrive import FailedEvent, Redrive
 
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 _NOT_KNOWN: Final = "-"
+_INTERRUPTED: Final = 130
+"""The exit status of a command that Ctrl-C ended, as shells have it."""
 
 
 def register(app: typer.Typer) -> None:
@@ -110,6 +112,9 @@ def redrive(
 
 
 def _run(run: Redrive, *, dry_run: bool, yes: bool, show_addresses: bool, as_json: bool) -> None:
+    interrupted = False
+    from workmail_constructs.redrive import HOLD_S, Result
+
     try:
         with run.holding():
             with _progress("Receiving") as advance:
@@ -119,27 +124,33 @@ def _run(run: Redrive, *, dry_run: bool, yes: bool, show_addresses: bool, as_jso
                 _show(run, show_addresses=show_addresses)
             _warn(run)
             if run.events and not dry_run and (yes or typer.confirm(_question(run), err=True)):
-                _send(run)
+                interrupted = _send(run)
     except (KeyboardInterrupt, typer.Abort):
-        echo("\nNothing was sent; everything is in the queue again.", err=True)
-        raise typer.Exit(130) from None
+        interrupted = True
+        echo("", err=True)
+    for event in run.events:
+        if event.error is not None:
+            _report(event)
     if as_json:
         echo_json(_as_json(run, show_addresses=show_addresses))
     else:
         _sum_up(run, dry_run=dry_run)
-    if any(event.result not in (None, "sent") for event in run.events):
+    if run.hidden:
+        echo(f"{run.hidden} messages stay hidden in the queue for up to {HOLD_S // 60} minutes", err=True)
+    if interrupted:
+        raise typer.Exit(_INTERRUPTED)
+    if any(event.result not in (None, Result.SENT) for event in run.events):
         raise typer.Exit(1)
 
 
-def _send(run: Redrive) -> None:
-    """Send until all are sent, or until Ctrl-C, which waits for the event at hand: it is sent and deleted, or neither."""
+def _send(run: Redrive) -> bool:
+    """Send until all are sent or Ctrl-C asks to stop, which waits for the event at hand; return whether it did."""
     with _interruptible() as interrupted, _progress("Sending") as advance:
-        for number, event in enumerate(run.send(), 1):
+        for number, _ in enumerate(run.send(), 1):
             advance(number, len(run.events))
-            if event.error is not None:
-                _report(event)
             if interrupted():
-                break
+                return True
+    return False
 
 
 def _report(event: FailedEvent) -> None:
@@ -183,14 +194,20 @@ def _progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
 
 
 def _show(run: Redrive, *, show_addresses: bool) -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     from workmail_constructs.cli.local_view import print_rich
 
     if not run.events:
         return
-    table = Table("failed", "age", "function", "condition", "error", "attempts", "message id", "content")
+    # An id is copied, so it stays in one line.
+    table = Table(
+        *(Column(name, no_wrap=True) for name in ("failed", "age")),
+        *("function", "condition", "error", "attempts"),
+        Column("message id", no_wrap=True),
+        "content",
+    )
     if show_addresses:
         for name in ("from", "to", "subject", "error message"):
             table.add_column(name)
@@ -232,11 +249,11 @@ def _private(event: FailedEvent) -> dict[str, str]:
 def _warn(run: Redrive) -> None:
     """Say before anything is sent what a function will not find, and what stays."""
     counts = _contents(run)
-    if counts["gone"] or counts["may be gone"]:
+    gone, may_be_gone = counts["gone"], counts["may be gone"]
+    if gone or may_be_gone:
         echo(
-            f"Message content: gone for {_events(counts['gone'])}, may be gone for {_events(counts['may be gone'])}. It "
-            "can be read for 24 hours (C2), so a function that reads it fails on these again. --newer-than 18h leaves "
-            "them.",
+            f"Message content: gone for {_events(gone)}, may be gone for {_events(may_be_gone)}. It can be read for 24 "
+            "hours (C2), so a function that reads it fails on these again. --newer-than 18h leaves them.",
             err=True,
             fg=typer.colors.YELLOW,
         )
@@ -252,13 +269,15 @@ def _question(run: Redrive) -> str:
 
 
 def _sum_up(run: Redrive, *, dry_run: bool) -> None:
+    from workmail_constructs.redrive import Result
+
     if not run.events:
         echo("No failed events to send.")
         return
     if dry_run:
         echo(f"{_events(len(run.events))}; nothing was sent (--dry-run).")
         return
-    sent = sum(event.result in ("sent", "sent, but not deleted") for event in run.events)
+    sent = sum(event.result in (Result.SENT, Result.NOT_DELETED) for event in run.events)
     echo(f"Sent {sent} of {_events(len(run.events))}; {len(run.events) - sent} in the queue as before.")
 
 

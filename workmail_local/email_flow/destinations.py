@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ def failure_record(
     qualified = function.arn.count(":") > 6
     return FailureRecord(
         timestamp=datetime.fromtimestamp(now, tz=UTC),
-        request_id=attempt.request_id,
+        request_id=attempt.request_id or str(uuid.uuid4()),  # Lambda gives one to an event that it never ran, too
         function_arn=function.arn if qualified else f"{function.arn}:{UNPUBLISHED}",
         condition=condition,
         invoke_count=invoke_count,
