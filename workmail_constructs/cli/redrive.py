@@ -194,6 +194,7 @@ def _progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
 
 
 def _show(run: Redrive, *, show_addresses: bool) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Column, Table
     from rich.text import Text
 
@@ -201,36 +202,33 @@ def _show(run: Redrive, *, show_addresses: bool) -> None:
 
     if not run.events:
         return
-    # An id is copied, so it stays in one line.
+    # An id is copied, so it stays in one line; the other columns shrink in a narrow terminal.
     table = Table(
-        *(Column(name, no_wrap=True) for name in ("failed", "age")),
+        *(Column(name, no_wrap=True) for name in ("failed (UTC)", "age")),
         *("function", "condition", "error", "attempts"),
         Column("message id", no_wrap=True),
         "content",
+        box=SIMPLE_HEAD,
+        show_edge=False,
     )
-    if show_addresses:
-        for name in ("from", "to", "subject", "error message"):
-            table.add_column(name)
     for event in run.events:
-        cells = _cells(event, run)
-        if show_addresses:
-            cells += _private(event).values()
-        table.add_row(*(Text(printable(" ".join(str(cell).split()))) for cell in cells))
+        record = event.record
+        cells = (
+            f"{record.timestamp:%m-%d %H:%M}",
+            _age(run.now - record.timestamp),
+            record.invoked.partition(":function:")[2],
+            record.condition,
+            record.error_type or _NOT_KNOWN,
+            record.invoke_count,
+            record.message_id or _NOT_KNOWN,
+            event.content,
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     print_rich(table)
-
-
-def _cells(event: FailedEvent, run: Redrive) -> list[object]:
-    record = event.record
-    return [
-        record.timestamp.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        _age(run.now - record.timestamp),
-        record.invoked.partition(":function:")[2],
-        record.condition,
-        record.error_type or _NOT_KNOWN,
-        record.invoke_count,
-        record.message_id or _NOT_KNOWN,
-        event.content.value,
-    ]
+    for event in run.events if show_addresses else ():
+        echo(f"message {event.record.message_id or _NOT_KNOWN}, request {event.record.request_id}")
+        for name, value in _private(event).items():
+            echo(f"  {name}: {' '.join(value.split())}")
 
 
 def _private(event: FailedEvent) -> dict[str, str]:
