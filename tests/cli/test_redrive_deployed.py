@@ -14,6 +14,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from workmail_local.access_keys import AccessKeys
+from workmail_local.server.daemon import Daemon
 from workmail_local.testing.workmail_local import WorkMailLocal
 
 if TYPE_CHECKING:
@@ -25,15 +27,20 @@ pytestmark = pytest.mark.xdist_group("redrive-app")
 
 APP = Path(__file__).parent / "redrive_app"
 BOB, OUTSIDER = "bob@example.com", "carol@example.net"
+SECRET = "of this test"
 ONE_TRY = Config(retries={"total_max_attempts": 1})
 
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkMailLocal]:
     # Compressed, so that Lambda's retries after one and two minutes come at once.
-    with WorkMailLocal.running(tmp_path_factory.mktemp("redrive"), time_scale=600) as running:
+    daemon, _ = Daemon.start(tmp_path_factory.mktemp("redrive"), ["--time-scale", "600"], secret=SECRET)
+    try:
+        running = WorkMailLocal(daemon, 600)
         running.deploy_app(APP)
         yield running
+    finally:
+        daemon.stop()
 
 
 @pytest.fixture
@@ -54,12 +61,13 @@ def send(local: WorkMailLocal, recipient: str = BOB, **options: Any) -> SentMess
     return local.send(message, **options)
 
 
-def redrive(local: WorkMailLocal, *arguments: str, status: int = 0) -> str:
-    """Run the command as a person does after `eval "$(workmail-flow local env)"`."""
+def redrive(local: WorkMailLocal, *arguments: str, status: int = 0, key: str | None = None) -> str:
+    """Run the command as a person does after `eval "$(workmail-flow local env)"`, with another access key if given."""
+    own = {} if key is None else {"AWS_ACCESS_KEY_ID": key}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     done = subprocess.run(
         [sys.executable, "-c", "from workmail_constructs.cli import main; main()", "redrive", *arguments],
-        env=environment | local.daemon.aws_environment,
+        env=environment | local.daemon.aws_environment | own,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -122,6 +130,21 @@ def test_an_event_that_fails_again_is_tried_afresh_and_back_in_the_queue(local: 
     assert local.wait(sent.id).succeeded
 
 
+def test_the_documented_policy_is_enough(local: WorkMailLocal) -> None:
+    (arn,) = (
+        each["FunctionArn"]
+        for each in local.client("lambda").list_functions()["Functions"]
+        if each["FunctionName"].startswith("Operator")
+    )
+    key = AccessKeys(SECRET).of_function(arn)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        local.client("sqs", aws_access_key_id=key).create_queue(QueueName="other")
+    local.add_fault("function-error", times=3)
+    sent = send(local)
+    assert "Sent 1 of 1 event; 0 in the queue as before." in redrive(local, "Redrive", "--yes", key=key)
+    assert local.wait(sent.id).succeeded
+
+
 def test_a_queue_is_named_by_its_name_url_or_arn(local: WorkMailLocal) -> None:
     local.add_fault("function-error", times=3)
     send(local)
@@ -155,9 +178,9 @@ def test_a_record_that_names_another_function_invokes_nothing(local: WorkMailLoc
     sqs.send_message(QueueUrl=url, MessageBody=json.dumps(record["requestPayload"]))
     said = redrive(local, url, "--yes")
     assert "Sent 1 of 1 event; 0 in the queue as before." in said
-    assert "left in the queue: 2 of 4 messages: its function does not send its failed events to this queue" in said
-    assert "left in the queue: 1 of 4 messages: the event alone, as in a dead-letter queue" in said
-    assert len(queued(local)) == 3
+    assert "left in the queue: 3 of 5 messages: its function does not send its failed events to this queue" in said
+    assert "left in the queue: 1 of 5 messages: the event alone, as in a dead-letter queue" in said
+    assert len(queued(local)) == 4
     assert local.wait(sent.id).succeeded
 
 

@@ -118,6 +118,8 @@ def _wanted(environ: dict[str, Any], service: str, region: str, account: str) ->
         operation, body = "".join(form.get("Action", ())), {name: values[0] for name, values in form.items()}
     if not operation:
         return None
+    if service == "sqs":
+        operation = operation.removesuffix("Batch")  # which IAM does not know
     return _Request(f"{service}:{operation}", _resource(service, body, f"{region}:{account}"))
 
 
