@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workmail_flow.arns import UNPUBLISHED
 from workmail_flow.template import declared_rule_sets
 from workmail_local.state_file import read_state_file
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 TEMPLATE_NAME = "template.json"
 """The file of a stack's folder that holds the deployed template."""
-
-UNPUBLISHED = "$LATEST"
-"""The version of a function's newest code and configuration, as Lambda names it."""
 
 MAX_EVENT_AGE_S = 6 * 3600.0
 """How long Lambda keeps an asynchronous event at most, and by default (AWS Lambda Developer Guide)."""

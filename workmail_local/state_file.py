@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+READY_FILE = "daemon.json"
+"""Written when the local WorkMail answers and removed at the end. It says where everything listens."""
+
 
 class StateFileError(Exception):
     """A file of the state folder that cannot be used; the text says which one, what was found, and what to do."""

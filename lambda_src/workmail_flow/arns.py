@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 INVOKE_FUNCTION: Final = "lambda:InvokeFunction"
 """What WorkMail does with a rule's function (L4)."""
 
+UNPUBLISHED: Final = "$LATEST"
+"""The version of a function's newest code and configuration, as Lambda names it."""
+
 GET_CONTENT: Final = "workmailmessageflow:GetRawMessageContent"
 PUT_CONTENT: Final = "workmailmessageflow:PutRawMessageContent"
 """What a function may do with a message's content (C1)."""

@@ -14,6 +14,7 @@ from workmail_flow.address import address_key, domain_key
 from workmail_flow.coverage import groups
 from workmail_flow.diff import diff
 from workmail_flow.explain import explain
+from workmail_flow.failure_record import FailureRecord, FailureRecordError
 from workmail_flow.judge_payload import decode_payload, judge_payload
 from workmail_flow.judge_reply import judge_reply
 from workmail_flow.lint import LintCode, lint
@@ -334,3 +335,51 @@ def _by_idna_2008(label: str) -> str:
     except idna.IDNAError:
         assume(False)
     return encoded.decode()
+
+
+# Records of an on-failure queue
+
+
+def _record(**parts: Any) -> dict[str, Any]:
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:rule"
+    context = {"requestId": "r", "functionArn": arn, "condition": "c", "approximateInvokeCount": 1}
+    event = {"envelope": {"recipients": []}}
+    return {
+        "version": "1.0",
+        "timestamp": "2026-03-01T18:16:05Z",
+        "requestContext": context | parts.get("context", {}),
+        "requestPayload": event | parts.get("event", {}),
+        **parts.get("other", {}),
+    }
+
+
+words = st.sampled_from(
+    ["envelope", "messageId", "invocationId", "subject", "timestamp", "functionArn", "responsePayload", "condition"]
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words | st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+json_objects = st.dictionaries(words, json_values, max_size=3)
+records = st.builds(_record, context=json_objects, event=json_objects, other=json_objects)
+
+
+@given(value=json_values | records)
+def test_any_json_is_a_record_that_can_be_sent_or_an_error(value: object) -> None:
+    try:
+        record = FailureRecord.read(json.dumps(value))
+    except FailureRecordError:
+        return
+    assert isinstance(value, dict)
+    assert json.loads(record.payload().decode("utf-8", "strict")) == value["requestPayload"]
+    assert record.invoked.startswith("arn:aws:lambda:")
+    assert "@" not in f"{record.request_id}{record.condition}{record.error_type}{record.message_id}"
+    # What is read is what we write.
+    assert FailureRecord.read(json.dumps(record.to_json())).event == record.event
+
+
+@given(text=st.text())
+def test_any_text_is_a_record_or_an_error(text: str) -> None:
+    with pytest.raises(FailureRecordError):
+        FailureRecord.read(text)

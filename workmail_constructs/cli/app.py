@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from workmail_constructs.cli import deploy, local, observed, rules, try_
+from workmail_constructs.cli import deploy, local, observed, redrive, rules, try_
 from workmail_constructs.cli.terminal import echo
 
 app = typer.Typer(
     name="workmail-flow",
-    help="Email flow rules of Amazon WorkMail as code: check them, try handlers, run a local WorkMail.",
+    help="Email flow rules of Amazon WorkMail as code: check them, try handlers, run a local WorkMail, send failed "
+    "events again.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -21,6 +22,7 @@ app.add_typer(rules.app, name="rules")
 deploy.register(local.app)
 app.add_typer(local.app, name="local")
 try_.register(app)
+redrive.register(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -22,6 +22,7 @@ from workmail_local.aws.cloudformation.local_stack import LocalStack
 from workmail_local.aws.custom_resource_functions import LocalCustomResourceFunctions
 from workmail_local.aws.function_access import FunctionAccess
 from workmail_local.aws.function_identities import FunctionIdentities
+from workmail_local.aws.function_invocations import FunctionInvocations
 from workmail_local.aws.local_organizations import LocalOrganizations
 from workmail_local.aws.refusal import refusal
 from workmail_local.aws.request_guard import RequestGuard
@@ -53,7 +54,8 @@ class Endpoint:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         moto = _UnknownOperations(DomainDispatcherApplication(create_backend_app))
         organizations = LocalOrganizations(WorkMailReads(moto, state), identities)
-        guarded = RequestGuard(FunctionAccess(organizations, identities), keys=keys, identities=identities)
+        invocations = FunctionInvocations(organizations, state=state, identities=identities)
+        guarded = RequestGuard(FunctionAccess(invocations, identities), keys=keys, identities=identities)
         self._server = make_server("127.0.0.1", 0, guarded, threaded=True, request_handler=MotoRequestHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._temporary = tempfile.TemporaryDirectory()  # removed when the process ends

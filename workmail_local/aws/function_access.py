@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
-from workmail_flow.arns import organization_arn
+from workmail_flow.arns import INVOKE_FUNCTION, organization_arn
+from workmail_local.aws.function_invocations import invoked_function
 from workmail_local.aws.refusal import refusal
 from workmail_local.aws.request_guard import credential_of
 from workmail_local.iam.evaluate import Access, evaluate
@@ -48,8 +49,9 @@ class FunctionAccess:
     """WSGI middleware, behind the `RequestGuard`, that refuses what the role of the calling function does not allow.
 
     Only requests of deployed functions are checked: those of the CDK CLI, of tests and of a person pass. Action and
-    resource decide on S3 objects and listings, DynamoDB tables, queues, topics and WorkMail organizations; the action
-    alone decides on other services, so that a least-privilege role is never refused what it allows.
+    resource decide on S3 objects and listings, DynamoDB tables, queues, topics, invoked functions and WorkMail
+    organizations; the action alone decides on other services, so that a least-privilege role is never refused what it
+    allows.
     """
 
     def __init__(self, application: Callable[..., Iterable[bytes]], identities: FunctionIdentities) -> None:
@@ -106,6 +108,8 @@ def _decide_by_action(statements: Iterable[dict[str, Any]], action: str) -> Acce
 def _wanted(environ: dict[str, Any], service: str, region: str, account: str) -> _Request | None:
     if service == "s3":
         return _wanted_of_s3(environ)
+    if function := invoked_function(environ, region=region, account=account):
+        return _Request(INVOKE_FUNCTION, function)
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target is not None:
         operation, body = target.rpartition(".")[2], json.loads(_body(environ) or b"{}")
@@ -114,6 +118,8 @@ def _wanted(environ: dict[str, Any], service: str, region: str, account: str) ->
         operation, body = "".join(form.get("Action", ())), {name: values[0] for name, values in form.items()}
     if not operation:
         return None
+    if service == "sqs":
+        operation = operation.removesuffix("Batch")  # which IAM does not know
     return _Request(f"{service}:{operation}", _resource(service, body, f"{region}:{account}"))
 
 

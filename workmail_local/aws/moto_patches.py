@@ -10,15 +10,21 @@ import threading
 from base64 import b32encode
 from functools import wraps
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
+from moto.awslambda.exceptions import UnknownEventConfig
+from moto.awslambda.models import LambdaBackend
+from moto.awslambda.responses import LambdaResponse
 from moto.cloudformation import parsing
 from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.responses import CloudFormationResponse
+from moto.core.responses import ActionResult
 from moto.dynamodb.models import DynamoDBBackend
 from moto.iam import models as iam
 from moto.moto_server import werkzeug_app
 from moto.sts.models import STSBackend
 
+from workmail_flow.arns import UNPUBLISHED
 from workmail_local.aws.bootstrap import bootstrap_for_role
 from workmail_local.aws.cloudformation.local_cloudformation import LocalCloudFormation, local_cloudformation
 from workmail_local.aws.cloudformation.resolver import Resolver
@@ -40,6 +46,7 @@ def apply(*, account_of_key: Callable[[str], str]) -> None:
     _bootstrap_on_demand()
     _give_out_unguessable_keys()
     _write_items_one_at_a_time()
+    _tell_invoke_configurations_apart()
     _disable_cors()
 
 
@@ -125,6 +132,30 @@ def _with_lock(write: Callable[..., Any], lock: threading.RLock) -> Callable[...
             return write(*args, **kwargs)
 
     return locked
+
+
+def _tell_invoke_configurations_apart() -> None:
+    """In moto, whatever version or alias is asked for, a function's first invoke configuration is the answer."""
+    get = LambdaResponse.get_function_event_invoke_config
+
+    @wraps(get)
+    def get_of_qualifier(self: LambdaResponse) -> Any:
+        name = unquote(self.path.rsplit("/", 2)[1])
+        function = self.backend.get_function(name)
+        arn = function.function_arn
+        qualifier = self._get_param("Qualifier") or UNPUBLISHED
+        wanted = {f"{arn}:{qualifier}"} | ({arn} if qualifier == UNPUBLISHED else set())  # moto's own have no qualifier
+        for config in function.event_invoke_config:
+            if config.arn in wanted:
+                return ActionResult(config.response())
+        raise UnknownEventConfig(f"{arn}:{qualifier}")
+
+    def list_all(self: LambdaBackend, function_name: str) -> dict[str, Any]:
+        configs = self.get_function(function_name).event_invoke_config
+        return {"FunctionEventInvokeConfigs": [config.response() for config in configs]}
+
+    LambdaResponse.get_function_event_invoke_config = get_of_qualifier  # type: ignore[method-assign]
+    LambdaBackend.list_function_event_invoke_configs = list_all  # type: ignore[method-assign]
 
 
 def _disable_cors() -> None:

@@ -13,9 +13,10 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 
+from workmail_flow.arns import UNPUBLISHED
 from workmail_flow.template import METADATA_KEY
 from workmail_local.aws.cloudformation.providers import provider_for
-from workmail_local.deployment import MAX_EVENT_AGE_S, UNPUBLISHED
+from workmail_local.deployment import MAX_EVENT_AGE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

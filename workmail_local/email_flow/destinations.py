@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from workmail_local.deployment import UNPUBLISHED
+from workmail_flow.arns import UNPUBLISHED
+from workmail_flow.failure_record import FailureRecord
 
 if TYPE_CHECKING:
     from workmail_local.deployment import DeployedFunction
@@ -15,7 +17,13 @@ if TYPE_CHECKING:
 
 
 def failure_record(
-    *, function: DeployedFunction, event: dict[str, Any], attempt: Attempt, condition: str, now: float
+    *,
+    function: DeployedFunction,
+    event: dict[str, Any],
+    attempt: Attempt,
+    invoke_count: int,
+    condition: str,
+    now: float,
 ) -> dict[str, Any]:
     """Return the invocation record in the form that AWS documents for destinations.
 
@@ -23,24 +31,22 @@ def failure_record(
         function: The function, alias or version that was invoked.
         event: Its event.
         attempt: The last attempt.
+        invoke_count: How often the function ran for this invocation.
         condition: `RetriesExhausted` or `EventAgeExceeded`.
         now: Seconds since the epoch.
     """
     qualified = function.arn.count(":") > 6
-    timestamp = datetime.fromtimestamp(now, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {
-        "version": "1.0",
-        "timestamp": timestamp,
-        "requestContext": {
-            "requestId": attempt.request_id,
-            "functionArn": function.arn if qualified else f"{function.arn}:{UNPUBLISHED}",
-            "condition": condition,
-            "approximateInvokeCount": attempt.number,
-        },
-        "requestPayload": event,
-        "responseContext": {"statusCode": 200, "executedVersion": function.version, "functionError": "Unhandled"},
-        "responsePayload": {"errorType": attempt.error_type, "errorMessage": attempt.error},
-    }
+    return FailureRecord(
+        timestamp=datetime.fromtimestamp(now, tz=UTC),
+        request_id=attempt.request_id or str(uuid.uuid4()),  # Lambda gives one to an event that it never ran, too
+        function_arn=function.arn if qualified else f"{function.arn}:{UNPUBLISHED}",
+        condition=condition,
+        invoke_count=invoke_count,
+        event=event,
+        error_type=attempt.error_type,
+        error_message=attempt.error,
+        executed_version=function.version,
+    ).to_json()
 
 
 class Destinations:

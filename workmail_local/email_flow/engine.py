@@ -69,6 +69,17 @@ _MAILBOX_FULL = "The mailbox is full."
 _NO_ORGANIZATION = Refusal(550, "5.7.1", "no deployed organization has this domain (E4)")
 
 
+_RUN_ENDED = (RunState.SUCCEEDED, RunState.FAILED)
+
+
+class UnknownFunctionError(Exception):
+    """No such function is deployed."""
+
+
+class NotInvocableError(Exception):
+    """Nothing here can run a function with this event; the text says why."""
+
+
 class RefusedError(Exception):
     """The message was not accepted, and nothing of it is kept."""
 
@@ -195,6 +206,39 @@ class Engine:
             self._start(flow, again=True)
         return len(flows)
 
+    async def invoke_again(self, function_arn: str, event: object, *, dry_run: bool = False) -> None:
+        """Take an asynchronous invocation with an event of a message here, as Lambda's Invoke does.
+
+        When this returns, a kill of this process no longer loses it. It begins once the flow's earlier ones have ended.
+
+        Args:
+            function_arn: The function, alias or version.
+            event: Must be the event that WorkMail sent to this function.
+            dry_run: Only look whether the function is deployed.
+
+        Raises:
+            UnknownFunctionError: No such function is deployed.
+            NotInvocableError: The event is no such event, so nothing here can run the function with it.
+        """
+        if function_arn not in self._deployed().functions:
+            raise UnknownFunctionError(f"Function not found: {function_arn}")
+        if dry_run:
+            return
+        message_id = event.get("messageId") if isinstance(event, dict) else None
+        kept = self._store.flow(message_id) if isinstance(message_id, str) else None
+        active = self._active.get(kept.id) if kept else None
+        flow = active[0] if active else kept
+        rule = flow.rule if flow else None
+        if flow is None or rule is None or rule.function != function_arn or self._invoker.event(flow) != event:
+            raise NotInvocableError(f"the event is none that WorkMail sent to {function_arn} here")
+        if rule.synchronous:
+            raise NotInvocableError(
+                f"the rule {rule.name!r} is synchronous, so its function runs only while mail waits"
+            )
+        await self._store.invoke_again(flow)
+        if flow.id not in self._active:
+            self._start(flow, again=True)
+
     def in_flight(self) -> int:
         """Return how many flows are active now."""
         return len(self._active)
@@ -276,8 +320,12 @@ class Engine:
 
     def _ended(self, flow: Flow, task: asyncio.Task[None]) -> None:
         self._active.pop(flow.id, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            pass
+        elif (error := task.exception()) is not None:
             _log.error("flow %s ended with an error; a restart continues it", flow.id, exc_info=error)
+        elif flow.run in _RUN_ENDED and self._store.has_invocations(flow):  # one that came as the last one ended
+            self._start(flow, again=True)
         self._publish({"type": "finished", "message": flow.message.id})
 
     async def _finish(self, flow: Flow, *, again: bool) -> None:
@@ -293,7 +341,7 @@ class Engine:
                     await self._run_synchronous(flow)
                 else:
                     await self._deliver(flow, again=again)
-                    if flow.run is RunState.PENDING:
+                    if flow.run is RunState.PENDING or await self._store.begin_again(flow):
                         await self._run_asynchronous(flow)
             except CannotRunError as cannot:
                 await self._store.hold(flow, str(cannot))
@@ -405,6 +453,7 @@ class Engine:
         function = self._deployed().functions.get(flow.run_lambda_rule.function or "")
         retries = ASYNCHRONOUS_RETRIES_S[: function.max_retries if function else 0]
         max_age_s = function.max_event_age_s if function else MAX_EVENT_AGE_S
+        before = self._store.attempts_before(flow)
         failures = throttles = 0
         while True:
             attempt = await self._attempt(flow, wait_s=None)
@@ -420,17 +469,19 @@ class Engine:
                 delay_s = retry_delay_s(throttles, MAX_EVENT_AGE_S)  # Lambda's own queue has the same numbers
             else:
                 # Attempts before a restart count too.
-                failures = max(failures + 1, attempt.number - throttles)
+                failures = max(failures + 1, attempt.number - before - throttles)
                 if failures > len(retries):
-                    await self._give_up(flow, function, attempt, "RetriesExhausted")
+                    await self._give_up(flow, function, attempt, before, "RetriesExhausted")
                     return
                 delay_s = retries[failures - 1]
             if self._clock.age(flow.first_attempt_at or attempt.started_at) + delay_s > max_age_s:
-                await self._give_up(flow, function, attempt, "EventAgeExceeded")
+                await self._give_up(flow, function, attempt, before, "EventAgeExceeded")
                 return
             await self._wait_for_retry(flow, attempt, delay_s)
 
-    async def _give_up(self, flow: Flow, function: DeployedFunction | None, attempt: Attempt, condition: str) -> None:
+    async def _give_up(
+        self, flow: Flow, function: DeployedFunction | None, attempt: Attempt, before: int, condition: str
+    ) -> None:
         kept: str | None = None
         if function is not None and function.on_failure_arn is not None:
             destination = function.on_failure_arn
@@ -438,6 +489,7 @@ class Engine:
                 function=function,
                 event=self._invoker.event(flow),
                 attempt=attempt,
+                invoke_count=attempt.number - before,
                 condition=condition,
                 now=self._clock.now(),
             )

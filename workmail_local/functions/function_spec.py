@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
-from workmail_local.deployment import UNPUBLISHED
+from workmail_flow.arns import UNPUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,7 @@ from workmail_flow import limits
 from workmail_flow.rule_problems import RuleError
 from workmail_flow.template import TemplateError
 from workmail_flow.vocabulary import FlowDirection
-from workmail_local.email_flow.engine import RefusedError, Submission
+from workmail_local.email_flow.engine import NotInvocableError, RefusedError, Submission, UnknownFunctionError
 from workmail_local.faults import Fault, FaultPlanError, read_fault_plan
 from workmail_local.loopback import is_local_request
 from workmail_local.mail.message_diff import diff_messages
@@ -90,6 +90,7 @@ class Api:
                 web.get("/v1/messages/{id}/diff", self._diff),
                 web.get("/v1/messages/{id}/logs", self._logs),
                 web.post("/v1/messages/{id}/replay", self._replay),
+                web.post("/v1/invocations", self._invoke),
                 web.get("/v1/wait", self._wait),
                 web.post("/v1/reset", self._reset),
                 web.get("/v1/rules", self._rules),
@@ -179,6 +180,17 @@ class Api:
             f"replay of {message.id}", message.direction, message.mail_from, message.recipients, content
         )
         return web.json_response({"id": (await self._accept(submission)).id}, status=202)
+
+    async def _invoke(self, request: web.Request) -> web.Response:
+        asked = await _body(request)
+        try:
+            dry_run = asked.get("dryRun") is True
+            await self.engine.invoke_again(str(asked.get("function")), asked.get("event"), dry_run=dry_run)
+        except UnknownFunctionError as error:
+            raise ApiError(str(error), status=404) from error
+        except NotInvocableError as error:
+            raise ApiError(str(error), status=422) from error
+        return web.json_response({}, status=202)
 
     async def _wait(self, request: web.Request) -> web.Response:
         message_id = request.query.get("message")

@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING, Any
 from workmail_local.access_keys import SECRET_ACCESS_KEY, SESSION_TOKEN
 from workmail_local.private_folder import make_private_folder, require_own
 from workmail_local.server.client import ApiFailedError, Client
+from workmail_local.state_file import READY_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DEFAULT_STATE = Path(".workmail-local")
 """The state folder of the command line, relative to the working directory."""
-
-READY_FILE = "daemon.json"
-"""Written when everything answers and removed at the end. It says where the running local WorkMail listens."""
 
 SECRET_VARIABLE = "WORKMAIL_LOCAL_SECRET"  # noqa: S105 - a name
 """Environment variable with the secret of the access keys; without it, a run makes its own."""

@@ -36,12 +36,11 @@ from workmail_local.message_flow.content_permissions import ContentPermissions
 from workmail_local.message_flow.service import MessageFlowService, S3Objects
 from workmail_local.private_folder import make_private_folder, narrow
 from workmail_local.server.api import Api
-from workmail_local.server.daemon import READY_FILE
 from workmail_local.server.deployments import Deployments
 from workmail_local.server.reports import Reports
 from workmail_local.server.smtp_ports import SUBMISSION_USER, SmtpPorts
 from workmail_local.server.watchers import Watchers
-from workmail_local.state_file import StateFileError, read_state_file
+from workmail_local.state_file import READY_FILE, StateFileError, read_state_file
 from workmail_local.store.store import Store
 from workmail_local.whole_file import remove_unfinished, write_whole_file
 

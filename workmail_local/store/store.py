@@ -69,6 +69,11 @@ CREATE TABLE IF NOT EXISTS flows (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS flows_of_message ON flows (message_id, position);
 CREATE INDEX IF NOT EXISTS unfinished ON flows (delivery) WHERE {_UNFINISHED};
+CREATE TABLE IF NOT EXISTS invocations (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    flow_id TEXT NOT NULL REFERENCES flows (id)
+);
+CREATE INDEX IF NOT EXISTS invocations_of_flow ON invocations (flow_id);
 CREATE TABLE IF NOT EXISTS attempts (
     flow_id TEXT NOT NULL REFERENCES flows (id),
     number INTEGER NOT NULL,
@@ -212,6 +217,31 @@ class Store:
 
         await self._change(flow, write, run=run, attempts=attempt.number, held_because=None)
 
+    async def invoke_again(self, flow: Flow) -> None:
+        """Keep that an asynchronous function is to run for this flow once more, as Lambda keeps an accepted event."""
+
+        def write(db: sqlite3.Connection) -> None:
+            db.execute("INSERT INTO invocations (flow_id) VALUES (?)", (flow.id,))
+
+        await self._journal.submit(write)
+
+    async def begin_again(self, flow: Flow) -> bool:
+        """Begin an invocation that `invoke_again` kept, its age and retries counted anew; return whether there is one.
+
+        What is known of the last one's failure is forgotten; its attempts stay.
+        """
+        if not self.has_invocations(flow):
+            return False
+
+        def write(db: sqlite3.Connection) -> None:
+            db.execute(
+                "DELETE FROM invocations WHERE seq = (SELECT min(seq) FROM invocations WHERE flow_id = ?)", (flow.id,)
+            )
+            db.execute("UPDATE flows SET failure_record = NULL WHERE id = ?", (flow.id,))
+
+        await self._change(flow, write, run=RunState.PENDING, first_attempt_at=None, held_because=None)
+        return True
+
     async def hold(self, flow: Flow, because: str) -> None:
         """Keep the flow as it is until its function can run."""
         delivery = Delivery.HELD if flow.delivery is Delivery.WAITING else flow.delivery
@@ -221,7 +251,7 @@ class Store:
         """Forget every message."""
 
         def write(db: sqlite3.Connection) -> None:
-            for table in ("outcomes", "attempts", "flows", "messages"):
+            for table in ("outcomes", "attempts", "invocations", "flows", "messages"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
 
         await self._journal.submit(write)
@@ -288,7 +318,7 @@ class Store:
         """Return every flow that is not done, oldest first."""
         rows = self._db.execute(
             "SELECT f.* FROM flows f JOIN messages m ON m.id = f.message_id"  # noqa: S608 - our own words
-            f" WHERE {_UNFINISHED} ORDER BY m.seq, f.position"
+            f" WHERE {_UNFINISHED} OR f.id IN (SELECT flow_id FROM invocations) ORDER BY m.seq, f.position"
         ).fetchall()
         messages: dict[str, Message] = {}
         flows = []
@@ -300,6 +330,26 @@ class Store:
                 flow.first_attempt_at = min(flow.first_attempt_at, self._clock.now())
             flows.append(flow)
         return flows
+
+    def has_invocations(self, flow: Flow) -> bool:
+        """Return whether `invoke_again` kept an invocation that has not begun."""
+        found = self._db.execute("SELECT 1 FROM invocations WHERE flow_id = ? LIMIT 1", (flow.id,)).fetchone()
+        return found is not None
+
+    def attempts_before(self, flow: Flow) -> int:
+        """Return the number of attempts that belong to earlier invocations of a flow's asynchronous function."""
+        if flow.first_attempt_at is None:
+            return flow.attempts
+        found = self._db.execute(
+            "SELECT max(number) FROM attempts WHERE flow_id = ? AND started_at < ? AND outcome <> ?",
+            (flow.id, flow.first_attempt_at, AttemptOutcome.INTERRUPTED),
+        ).fetchone()
+        return found[0] or 0
+
+    def flow(self, flow_id: str) -> Flow | None:
+        """Return the flow of this id."""
+        row = self._db.execute("SELECT * FROM flows WHERE id = ?", (flow_id,)).fetchone()
+        return _flow(row, self._message(row["message_id"])) if row else None
 
     def outcomes(self, flow_id: str) -> list[RecipientOutcome]:
         """Return the decided outcomes of a flow, in order."""

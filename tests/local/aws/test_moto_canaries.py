@@ -98,6 +98,18 @@ def test_an_unknown_access_key_is_of_a_constant_account() -> None:
     assert get_account_id_from("AKIALOCALFUNCTION000") == ACCOUNT, "moto knows accounts: _use_accounts_of may go"
 
 
+def test_an_invoke_configuration_is_the_functions_whatever_is_asked_for(moto: PlainMoto) -> None:
+    role = moto.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    awslambda = moto.client("lambda")
+    awslambda.create_function(
+        FunctionName="f", Runtime="python3.13", Role=role, Handler="x.y", Code={"ZipFile": b"PK\x05\x06" + bytes(18)}
+    )
+    awslambda.put_function_event_invoke_config(FunctionName="f", Qualifier="live", MaximumRetryAttempts=1)
+    for qualifier in ({}, {"Qualifier": "other"}):
+        found = awslambda.get_function_event_invoke_config(FunctionName="f", **qualifier)
+        assert found["MaximumRetryAttempts"] == 1, "moto tells them apart: _tell_invoke_configurations_apart may go"
+
+
 def test_no_value_stays_in_lists() -> None:
     found = parsing.clean_json([{"Ref": "AWS::NoValue"}], {"AWS::NoValue": None})
     assert found == [None], "moto drops AWS::NoValue from lists: Resolver.resolve need not"

@@ -11,14 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from moto.awslambda.exceptions import UnknownEventConfig, UnknownFunctionException, UnknownPolicyException
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.exceptions import UnknownFunctionException, UnknownPolicyException
+from moto.awslambda.models import EventInvokeConfig, LambdaFunction
 from moto.awslambda.utils import get_backend
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 
+from workmail_flow.arns import UNPUBLISHED
 from workmail_local.aws.cloudformation.provider import Provider, SimpleResource
-from workmail_local.deployment import UNPUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -206,31 +206,27 @@ class PermissionProvider(Provider):
 
 
 class EventInvokeConfigProvider(Provider):
-    """`AWS::Lambda::EventInvokeConfig`.
-
-    Those of versions and aliases are kept from moto, which would take them for the function's own; the local WorkMail
-    reads them from the stack.
-    """
+    """`AWS::Lambda::EventInvokeConfig` of a function, version or alias; moto takes each for the function's own."""
 
     def create(self, request: ResourceRequest) -> FunctionSetting:
         """Set retries and destinations of asynchronous invocations."""
-        function = request.properties["FunctionName"]
-        if _is_qualified(request):
-            return FunctionSetting(request.name, function)
-        config = {name: value for name, value in request.properties.items() if name != "FunctionName"}
-        for name in ("MaximumRetryAttempts", "MaximumEventAgeInSeconds"):
-            if name in config:
-                config[name] = int(config[name])
-        get_backend(request.account, request.region).put_function_event_invoke_config(function, config)
-        return FunctionSetting(request.name, function)
+        name = request.properties["FunctionName"]
+        function = get_backend(request.account, request.region).get_function(name)
+        config = {key: value for key, value in request.properties.items() if key not in ("FunctionName", "Qualifier")}
+        for key in ("MaximumRetryAttempts", "MaximumEventAgeInSeconds"):
+            if key in config:
+                config[key] = int(config[key])
+        arn = _qualified_arn(function, request)
+        function.event_invoke_config.append(EventInvokeConfig(arn, function.last_modified, config))
+        return FunctionSetting(request.name, name)
 
     def delete(self, request: ResourceRequest, existing: FunctionSetting) -> None:
         """Remove the configuration, unless it went with its function."""
-        if _is_qualified(request):
-            return
-        with suppress(UnknownFunctionException, UnknownEventConfig):
-            get_backend(request.account, request.region).delete_function_event_invoke_config(existing.function)
+        with suppress(UnknownFunctionException):
+            function = get_backend(request.account, request.region).get_function(existing.function)
+            arn = _qualified_arn(function, request)
+            function.event_invoke_config = [each for each in function.event_invoke_config if each.arn != arn]
 
 
-def _is_qualified(request: ResourceRequest) -> bool:
-    return str(request.properties.get("Qualifier", UNPUBLISHED)) != UNPUBLISHED
+def _qualified_arn(function: LambdaFunction, request: ResourceRequest) -> str:
+    return f"{function.function_arn}:{request.properties.get('Qualifier', UNPUBLISHED)}"
