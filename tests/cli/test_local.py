@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -73,9 +74,36 @@ def test_json_stands_alone_and_holds_everything(
 def test_a_failed_invocation_is_exit_status_1(workmail_local: WorkMailLocal, run: Run, eml: Path) -> None:
     workmail_local.deploy_handler(HANDLERS / "replies")
     run("faults", "add", "crash", "--times", "1")
-    assert "crashed" in run("send", str(eml), status=1).stdout
+    failed = run("send", str(eml), status=1)
+    assert "crashed" in failed.stdout
     assert "happened 1 times" in run("faults", "list").stdout
+    # That nobody decided anything is seen in the list too.
+    assert "fallback DEFAULT after 1 attempt: crashed" in " ".join(run("messages").stdout.split())
     run("send", str(eml))
+    assert run("messages").stdout.split().count("fallback") == 1
+
+
+@pytest.mark.fact("T2")
+def test_who_waits_sees_the_id_and_each_failure_and_after_ctrl_c_how_to_go_on(
+    workmail_local: WorkMailLocal, run: Run, eml: Path
+) -> None:
+    workmail_local.deploy_handler(HANDLERS / "replies", rule_timeout_minutes=240)
+    run("faults", "add", "crash")
+    command = [Path(sys.executable).with_name("workmail-flow"), "local", "send", eml, "--state", workmail_local.state]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as sending:
+        assert sending.stderr is not None
+        lines = [sending.stderr.readline() for _ in range(4)]
+        sending.send_signal(signal.SIGINT)
+        _, rest = sending.communicate(timeout=30)
+    message_id = lines[1].split()[2]
+    assert lines[1] == f"{eml}: message {message_id} is on its way\n"
+    assert lines[2].startswith(f"{eml}: attempt 1 of rule rule: crashed after ")
+    assert lines[3].startswith(f"{eml}: attempt 2 of rule rule: crashed after ")
+    assert sending.returncode == 130
+    assert f"wait on with `workmail-flow local wait {message_id[:8]}`" in rest
+    assert "Traceback" not in rest
+    run("faults", "clear")
+    assert run("wait", message_id[:8]).stdout == ""
 
 
 def test_a_fault_plan_is_a_file(workmail_local: WorkMailLocal, run: Run, eml: Path, tmp_path: Path) -> None:

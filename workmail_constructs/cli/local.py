@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -43,6 +44,11 @@ State = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 MessageId = Annotated[str, typer.Argument(help="Id of a message, or its beginning.", metavar="ID")]
+_LOOK_S = 1.0
+"""How often a command that waits looks for failed attempts."""
+_INTERRUPTED = 130
+"""The exit status after Ctrl-C."""
+
 Timeout = Annotated[float, typer.Option(help="Seconds to wait at most.", min=1)]
 
 
@@ -354,14 +360,14 @@ def _finish(
 
     results: list[dict[str, Any]] = []
     for file, message_id in sent:
-        done = client.wait(message_id, timeout_s=timeout_s)
+        done = _follow(client, file, message_id, timeout_s=timeout_s)
         detail = client.message(message_id) | {"file": str(file)}
         changes = changes_of(client, detail)
         results.append(detail | {"changes": changes})
         if not as_json:
             print_outcome(detail, changes)
         if not done:
-            echo(f"{file}: not done within {timeout_s:g} s; message {message_id} is still in transit", err=True)
+            echo(f"{file}: not done within {timeout_s:g} s. {_how_to_go_on(message_id)}", err=True)
         elif save is not None:
             save.mkdir(parents=True, exist_ok=True)
             (save / file.name).write_bytes(client.content(message_id))
@@ -369,6 +375,36 @@ def _finish(
         echo_json(results if len(results) > 1 else results[0])
     if not all(result["succeeded"] for result in results):
         raise typer.Exit(1)
+
+
+def _follow(client: Client, file: Path, message_id: str, *, timeout_s: float) -> bool:
+    """Wait for a message; meanwhile show its id and each attempt that fails, on standard error.
+
+    Returns:
+        Whether it is done.
+    """
+    from workmail_constructs.cli.local_view import failed_attempts
+
+    echo(f"{file}: message {message_id} is on its way", err=True)
+    end = time.monotonic() + timeout_s
+    shown = 0
+    try:
+        while True:
+            done = client.wait(message_id, timeout_s=max(1.0, min(_LOOK_S, end - time.monotonic())))
+            failed = failed_attempts(client.message(message_id))
+            for line in failed[shown:]:
+                echo(f"{file}: {line}", err=True)
+            shown = len(failed)
+            if done or time.monotonic() >= end:
+                return done
+    except KeyboardInterrupt:
+        echo(f"{file}: no longer waiting. {_how_to_go_on(message_id)}", err=True)
+        raise typer.Exit(_INTERRUPTED) from None
+
+
+def _how_to_go_on(message_id: str) -> str:
+    id_ = message_id[:8]
+    return f"It stays in transit: wait on with `workmail-flow local wait {id_}`, see why with `… local show {id_}`."
 
 
 def _print_sent(sent: list[tuple[Path, str]], *, as_json: bool) -> None:
