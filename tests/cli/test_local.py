@@ -151,6 +151,40 @@ def test_up_again_says_where_it_runs(workmail_local: WorkMailLocal, run: Run) ->
     assert json.loads(run("status", "--json").stdout)["token"] == token
 
 
+def test_what_up_cannot_change_is_said(workmail_local: WorkMailLocal, run: Run) -> None:
+    smtp = workmail_local.daemon.ready["smtp"].rpartition(":")[2]
+    assert run("up", "--smtp-port", smtp, "--time-scale", str(workmail_local.time_scale)).stderr == ""
+    kept = run("up", "--smtp-port", "9", "--api-port", "0", "--region", "eu-west-1", "--time-scale", "7").stderr
+    assert "--smtp-port 9, --region eu-west-1, --time-scale 7: to change them, run `workmail-flow local down`" in kept
+
+
+@pytest.mark.parametrize(
+    ("package", "command", "said"),
+    [
+        ("aiohttp", "local up -d", "the local WorkMail needs aiohttp: pip install 'workmail-constructs[local]'"),
+        (
+            "aiohttp",
+            "try HANDLER --handler app.handler --message MESSAGE",
+            "(no module named 'aiohttp'): pip install 'workmail-con",
+        ),
+        ("typer", "rules schema", "(no module named 'typer'): pip install 'workmail-constructs[cli]', or with the"),
+    ],
+)
+def test_a_missing_extra_is_one_line_that_names_it(
+    tmp_path: Path, eml: Path, package: str, command: str, said: str
+) -> None:
+    named = command.replace("HANDLER", str(HANDLERS / "replies")).replace("MESSAGE", str(eml))
+    arguments = ["workmail-flow", *named.split()]
+    code = f"import sys; sys.modules[{package!r}] = None; sys.argv = {arguments!r}"
+    code += "; from workmail_constructs.cli import main; main()"
+    environment = os.environ | {"WORKMAIL_LOCAL_STATE": str(tmp_path / "state")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert said in done.stderr
+    assert not (tmp_path / "state").exists()
+
+
 def test_env_lets_the_aws_cli_and_boto3_in(workmail_local: WorkMailLocal, run: Run) -> None:
     script = f'{run("env").stdout}\nexec {sys.executable} -c "$0"'
     code = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"

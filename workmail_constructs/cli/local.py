@@ -6,6 +6,7 @@ import json
 import math
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -44,6 +45,8 @@ State = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 MessageId = Annotated[str, typer.Argument(help="Id of a message, or its beginning.", metavar="ID")]
+_INSTALL_LOCAL = "pip install 'workmail-constructs[local]'"
+_NEEDED_PACKAGES = ("aiohttp", "aiosmtpd", "moto")
 _LOOK_S = 1.0
 """How often a command that waits looks for failed attempts."""
 _INTERRUPTED = 130
@@ -54,6 +57,10 @@ Timeout = Annotated[float, typer.Option(help="Seconds to wait at most.", min=1)]
 
 def _port(purpose: str) -> Any:
     return typer.Option(help=f"Port for {purpose}; 0: the last run's, or any free port.", min=0, max=65535)
+
+
+def _port_of(address: str) -> int:
+    return int(address.rpartition(":")[2])
 
 
 # Starting and stopping
@@ -86,6 +93,8 @@ def up(
         fail(f"--region: found {region!r}; WorkMail exists in {', '.join(WORKMAIL_REGIONS)} (L1)", status=2)
     if not 0 < time_scale < math.inf:
         fail(f"--time-scale: found {time_scale:g}; allowed is a number above 0", status=2)
+    if missing := [name for name in _NEEDED_PACKAGES if find_spec(name) is None]:
+        fail(f"the local WorkMail needs {', '.join(missing)}: {_INSTALL_LOCAL}")
     options = ["--region", region, "--time-scale", str(time_scale), "--concurrency", str(concurrency)]
     options += ["--smtp-port", str(smtp_port), "--submission-port", str(submission_port), "--api-port", str(api_port)]
     daemon, started = Daemon.start(state, options)
@@ -93,9 +102,14 @@ def up(
         echo_json(daemon.ready | {"started": started})
         return
     echo(endpoints(daemon, "Started." if started else "It is already running."))
-    if not started and (daemon.ready["region"], daemon.ready["time_scale"]) != (region, time_scale):
-        running = f"region {daemon.ready['region']}, time scale {daemon.ready['time_scale']:g}"
-        echo(f"It keeps its options: {running}. To change them, run `workmail-flow local down` first.", err=True)
+    ports = {"smtp": smtp_port, "submission": submission_port, "api": api_port}
+    kept = [f"--{name}-port {port}" for name, port in ports.items() if port and port != _port_of(daemon.ready[name])]
+    kept += [f"--region {region}"] if region != daemon.ready["region"] else []
+    kept += [f"--time-scale {time_scale:g}"] if time_scale != daemon.ready["time_scale"] else []
+    if kept and not started:
+        running = f"region {daemon.ready['region']}, time scale {daemon.ready['time_scale']:g}, and the ports above"
+        said = f"It keeps its options: {running}. {', '.join(kept)}: to change them, "
+        echo(f"{said}run `workmail-flow local down` first.", err=True)
     if sys.stdout.isatty() and not detach:
         watch(daemon)
         echo(f"The local WorkMail keeps running (process {daemon.pid}); stop it with `workmail-flow local down`.")
