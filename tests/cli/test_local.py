@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from workmail_constructs.cli.local import app
+from workmail_local.server.client import ApiFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,6 +192,30 @@ def test_env_lets_the_aws_cli_and_boto3_in(workmail_local: WorkMailLocal, run: R
     shell = {"PATH": os.environ["PATH"], "AWS_PROFILE": "no-such-profile", "AWS_SESSION_TOKEN": "real"}
     said = subprocess.run(["sh", "-c", script, code], env=shell, capture_output=True, text=True, check=True)
     assert said.stdout.strip() == workmail_local.daemon.ready["account"]
+
+
+def test_what_a_stack_of_another_account_stored_can_be_read(workmail_local: WorkMailLocal, run: Run) -> None:
+    account = "999999999999"
+    role = f"arn:aws:iam::{account}:role/cdk-hnb659fds-deploy-role-{account}-us-east-1"
+    assumed = workmail_local.client("sts").assume_role(RoleArn=role, RoleSessionName="deploy")["Credentials"]
+    deploying = workmail_local.client("cloudformation", aws_access_key_id=assumed["AccessKeyId"])
+    template = {"Resources": {"Kept": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "kept-elsewhere"}}}}
+    with pytest.raises(ApiFailedError, match=f"found account {account}; stacks here are deployed to \\d{{12}}$"):
+        workmail_local.client("s3", account=account)
+    deploying.create_stack(StackName="Elsewhere", TemplateBody=json.dumps(template))
+    workmail_local.daemon.client.post("/v1/deployments/reload")
+
+    def buckets(**of: str) -> set[str]:
+        return {bucket["Name"] for bucket in workmail_local.client("s3", **of).list_buckets()["Buckets"]}
+
+    assert "kept-elsewhere" in buckets(account=account)
+    assert "kept-elsewhere" not in buckets()
+    key = json.loads(run("status", "--json").stdout)["accounts"][account]
+    assert f"account         {account}: access key id {key}; see" in run("status").stdout
+    assert f"export AWS_ACCESS_KEY_ID={key}" in run("env", "--account", account).stdout
+    deploying.delete_stack(StackName="Elsewhere")
+    workmail_local.daemon.client.post("/v1/deployments/reload")
+    assert account not in run("status").stdout
 
 
 def test_a_taken_port_and_a_state_that_is_no_folder_are_reported_in_a_line(tmp_path: Path) -> None:

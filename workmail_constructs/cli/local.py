@@ -133,7 +133,7 @@ def status(*, state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
     from workmail_constructs.cli.local_view import status_lines
 
     daemon = Daemon.find(state)
-    found = daemon.client.get("/v1/status")
+    found = daemon.client.get("/v1/status") | daemon.client.get("/v1/accounts")
     if as_json:
         echo_json(daemon.ready | found)
         return
@@ -141,9 +141,15 @@ def status(*, state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def env(*, state: State = DEFAULT_STATE) -> None:
+def env(
+    *,
+    account: Annotated[
+        str | None, typer.Option(help="An account that a stack is deployed to, if not the default one.")
+    ] = None,
+    state: State = DEFAULT_STATE,
+) -> None:
     """Print the variables that let the AWS CLI and boto3 use the local AWS: `eval "$(workmail-flow local env)"`."""
-    for name, value in Daemon.find(state).aws_environment.items():
+    for name, value in Daemon.find(state).aws_environment(account=account).items():
         echo(f"export {name}={value}")
     echo("unset AWS_PROFILE AWS_DEFAULT_PROFILE")
 

@@ -52,6 +52,11 @@ def status_lines(daemon: Daemon, found: dict[str, Any]) -> str:
     for organization in found["organizations"]:
         domains = ", ".join(organization["domains"]) or "any domain"
         lines.append(f"organization    {organization['organizationId']}: {domains}; {organization['rules']} rules")
+    lines += [
+        f"account         {account}: access key id {key}; see `workmail-flow local env --account {account}`"
+        for account, key in found["accounts"].items()
+        if account != daemon.ready["account"]
+    ]
     counts = found["counts"]
     lines.append(f"messages        {counts['messages']}, in flight {found['inFlight']}, held {counts['held']}")
     if found["faults"]:
