@@ -15,6 +15,7 @@ from workmail_constructs.defaults import ARCHITECTURE, PYTHON_VERSION
 from workmail_constructs.packed_files import DEFAULT_EXCLUDES, NEVER_PACKED, matching_pattern, pattern_problem
 from workmail_constructs.problems import add_problem
 from workmail_constructs.stack_record import StackRecord
+from workmail_flow.handler_code import function_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -65,8 +66,8 @@ class RuleCode:
                 names, `data/*.csv` with paths in the packed code. A `.env` is never packed.
 
         Raises:
-            ValueError: There is no such folder, or no such module in it, or an argument is not of that form; all
-                problems together.
+            ValueError: There is no such folder, module or function, or the module has a syntax error, or an argument
+                is not of that form; all problems together.
             TypeError: One string where a list is needed.
         """
         folder = Path(path).resolve()
@@ -197,6 +198,8 @@ def _handler_problems(handler: str, folder: Path, included: Iterable[Path], excl
                 "it, or change exclude"
             )
             return
+    if problem := function_problem((root / file).read_bytes(), named["function"]):
+        yield f"handler: found {handler!r}, but {root / file} {problem}"
 
 
 def _target(runtime: Runtime | None, architecture: Architecture | None) -> Target:

@@ -50,6 +50,10 @@ class AccessKeys:
         """Return the key id of a function, which is the same throughout the run."""
         return self._key_id(_name(arn))
 
+    def of_account(self, account: str) -> str:
+        """Return the developer's key id in another account than the local AWS's default."""
+        return self._key_id(_name(account))
+
     def issued(self, key_id: str) -> bool:
         """Whether a key id is one of this run."""
         found = _KEY_ID.fullmatch(key_id)

@@ -51,6 +51,7 @@ class Deployed:
     role_policies: Mapping[str, Statements] = field(default_factory=dict)
     bucket_policies: Mapping[str, Statements] = field(default_factory=dict)
     stacks: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, deployments: Iterable[Deployment], *, region: str, account: str) -> Deployed:
@@ -81,6 +82,7 @@ class Deployed:
             role_policies=ChainMap(*(dict(deployment.role_policies) for deployment in deployments)),
             bucket_policies=ChainMap(*(dict(deployment.bucket_policies) for deployment in deployments)),
             stacks=tuple(deployment.stack for deployment in deployments),
+            accounts=tuple(sorted({deployment.account for deployment in deployments})),
         )
 
     def organization_of(self, address: str) -> Organization | None:

@@ -129,6 +129,17 @@ def test_deploy_update_no_change_failure_diff_destroy(aws: LocalAws, daemon: Dae
     assert "Plain: unchanged in us-east-1; as in the template: resources 14, email flow rules 0" in same.stdout
     assert "  kept as data only: ErrorsFA5270DE (AWS::CloudWatch::Alarm)" in same.stdout
 
+    # A synth that fails leaves nothing of the app before it that could pass for its own.
+    (tmp_path / "failing").mkdir()
+    (tmp_path / "failing" / "cdk.json").write_text('{"app": "false"}')
+    (tmp_path / "failing" / "node_modules").symlink_to(Path(__file__).parents[2] / "node_modules")
+    kept = tmp_path / "kept"
+    shutil.copytree(assembly, kept)
+    failed = run(aws, "deploy", "--app", str(tmp_path / "failing"))
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "The app was not synthesized; see the output of the CDK CLI above" in failed.stderr
+    assembly = kept
+
     def greet(template: dict[str, Any]) -> None:
         template["Resources"]["Function76856677"]["Properties"]["Environment"]["Variables"]["GREETING"] = "moin"
 

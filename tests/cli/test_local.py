@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from workmail_constructs.cli.local import app
+from workmail_local.server.client import ApiFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,9 +75,36 @@ def test_json_stands_alone_and_holds_everything(
 def test_a_failed_invocation_is_exit_status_1(workmail_local: WorkMailLocal, run: Run, eml: Path) -> None:
     workmail_local.deploy_handler(HANDLERS / "replies")
     run("faults", "add", "crash", "--times", "1")
-    assert "crashed" in run("send", str(eml), status=1).stdout
+    failed = run("send", str(eml), status=1)
+    assert "crashed" in failed.stdout
     assert "happened 1 times" in run("faults", "list").stdout
+    # That nobody decided anything is seen in the list too.
+    assert "fallback DEFAULT after 1 attempt: crashed" in " ".join(run("messages").stdout.split())
     run("send", str(eml))
+    assert run("messages").stdout.split().count("fallback") == 1
+
+
+@pytest.mark.fact("T2")
+def test_who_waits_sees_the_id_and_each_failure_and_after_ctrl_c_how_to_go_on(
+    workmail_local: WorkMailLocal, run: Run, eml: Path
+) -> None:
+    workmail_local.deploy_handler(HANDLERS / "replies", rule_timeout_minutes=240)
+    run("faults", "add", "crash")
+    command = [Path(sys.executable).with_name("workmail-flow"), "local", "send", eml, "--state", workmail_local.state]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as sending:
+        assert sending.stderr is not None
+        lines = [sending.stderr.readline() for _ in range(4)]
+        sending.send_signal(signal.SIGINT)
+        _, rest = sending.communicate(timeout=30)
+    message_id = lines[1].split()[2]
+    assert lines[1] == f"{eml}: message {message_id} is on its way\n"
+    assert lines[2].startswith(f"{eml}: attempt 1 of rule rule: crashed after ")
+    assert lines[3].startswith(f"{eml}: attempt 2 of rule rule: crashed after ")
+    assert sending.returncode == 130
+    assert f"wait on with `workmail-flow local wait {message_id[:8]}`" in rest
+    assert "Traceback" not in rest
+    run("faults", "clear")
+    assert run("wait", message_id[:8]).stdout == ""
 
 
 def test_a_fault_plan_is_a_file(workmail_local: WorkMailLocal, run: Run, eml: Path, tmp_path: Path) -> None:
@@ -123,12 +152,70 @@ def test_up_again_says_where_it_runs(workmail_local: WorkMailLocal, run: Run) ->
     assert json.loads(run("status", "--json").stdout)["token"] == token
 
 
+def test_what_up_cannot_change_is_said(workmail_local: WorkMailLocal, run: Run) -> None:
+    smtp = workmail_local.daemon.ready["smtp"].rpartition(":")[2]
+    assert run("up", "--smtp-port", smtp, "--time-scale", str(workmail_local.time_scale)).stderr == ""
+    kept = run("up", "--smtp-port", "9", "--api-port", "0", "--region", "eu-west-1", "--time-scale", "7").stderr
+    assert "--smtp-port 9, --region eu-west-1, --time-scale 7: to change them, run `workmail-flow local down`" in kept
+
+
+@pytest.mark.parametrize(
+    ("package", "command", "said"),
+    [
+        ("aiohttp", "local up -d", "the local WorkMail needs aiohttp: pip install 'workmail-constructs[local]'"),
+        (
+            "aiohttp",
+            "try HANDLER --handler app.handler --message MESSAGE",
+            "(no module named 'aiohttp'): pip install 'workmail-con",
+        ),
+        ("typer", "rules schema", "(no module named 'typer'): pip install 'workmail-constructs[cli]', or with the"),
+    ],
+)
+def test_a_missing_extra_is_one_line_that_names_it(
+    tmp_path: Path, eml: Path, package: str, command: str, said: str
+) -> None:
+    named = command.replace("HANDLER", str(HANDLERS / "replies")).replace("MESSAGE", str(eml))
+    arguments = ["workmail-flow", *named.split()]
+    code = f"import sys; sys.modules[{package!r}] = None; sys.argv = {arguments!r}"
+    code += "; from workmail_constructs.cli import main; main()"
+    environment = os.environ | {"WORKMAIL_LOCAL_STATE": str(tmp_path / "state")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert said in done.stderr
+    assert not (tmp_path / "state").exists()
+
+
 def test_env_lets_the_aws_cli_and_boto3_in(workmail_local: WorkMailLocal, run: Run) -> None:
     script = f'{run("env").stdout}\nexec {sys.executable} -c "$0"'
     code = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
     shell = {"PATH": os.environ["PATH"], "AWS_PROFILE": "no-such-profile", "AWS_SESSION_TOKEN": "real"}
     said = subprocess.run(["sh", "-c", script, code], env=shell, capture_output=True, text=True, check=True)
     assert said.stdout.strip() == workmail_local.daemon.ready["account"]
+
+
+def test_what_a_stack_of_another_account_stored_can_be_read(workmail_local: WorkMailLocal, run: Run) -> None:
+    account = "999999999999"
+    role = f"arn:aws:iam::{account}:role/cdk-hnb659fds-deploy-role-{account}-us-east-1"
+    assumed = workmail_local.client("sts").assume_role(RoleArn=role, RoleSessionName="deploy")["Credentials"]
+    deploying = workmail_local.client("cloudformation", aws_access_key_id=assumed["AccessKeyId"])
+    template = {"Resources": {"Kept": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "kept-elsewhere"}}}}
+    with pytest.raises(ApiFailedError, match=f"found account {account}; stacks here are deployed to \\d{{12}}$"):
+        workmail_local.client("s3", account=account)
+    deploying.create_stack(StackName="Elsewhere", TemplateBody=json.dumps(template))
+    workmail_local.daemon.client.post("/v1/deployments/reload")
+
+    def buckets(**of: str) -> set[str]:
+        return {bucket["Name"] for bucket in workmail_local.client("s3", **of).list_buckets()["Buckets"]}
+
+    assert "kept-elsewhere" in buckets(account=account)
+    assert "kept-elsewhere" not in buckets()
+    key = json.loads(run("status", "--json").stdout)["accounts"][account]
+    assert f"account         {account}: access key id {key}; see" in run("status").stdout
+    assert f"export AWS_ACCESS_KEY_ID={key}" in run("env", "--account", account).stdout
+    deploying.delete_stack(StackName="Elsewhere")
+    workmail_local.daemon.client.post("/v1/deployments/reload")
+    assert account not in run("status").stdout
 
 
 def test_a_taken_port_and_a_state_that_is_no_folder_are_reported_in_a_line(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def capture(show: Any) -> str:
 MESSAGE: dict[str, Any] = {
     "id": STEERING,
     "state": STEERING,
+    "failure": STEERING,
     "file": STEERING,
     "receivedAt": "2026-01-01T00:00:00" + STEERING,
     "direction": STEERING,
@@ -85,6 +86,7 @@ MESSAGE: dict[str, Any] = {
             "attempts": [
                 {
                     "number": 1,
+                    "endedAt": STEERING,
                     "outcome": STEERING,
                     "errorType": STEERING,
                     "error": STEERING,
@@ -107,11 +109,12 @@ MESSAGE: dict[str, Any] = {
     [
         lambda: echo(STEERING),
         lambda: echo(STEERING, err=True),
+        lambda: [echo(line) for line in local_view.failed_attempts(MESSAGE)],
         lambda: local_view.print_outcome(MESSAGE, [STEERING]),
         lambda: local_view.print_detail(MESSAGE, [STEERING]),
         lambda: local_view.print_rich(local_view.message_table([MESSAGE])),
     ],
-    ids=["echo", "error", "outcome", "detail", "table"],
+    ids=["echo", "error", "failures", "outcome", "detail", "table"],
 )
 def test_no_view_steers_the_terminal(show: Any) -> None:
     shown = capture(show)

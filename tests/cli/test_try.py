@@ -192,7 +192,7 @@ def test_the_start_of_the_local_aws_is_not_the_handlers_time(
     ("app", "outcome", "codes"),
     [
         ("def handler(event, context): raise RuntimeError('no')", "FUNCTION_ERROR", []),
-        ("def handler(event, context):", "INIT_ERROR", []),
+        ("def handler(event, context): ...\nraise RuntimeError", "INIT_ERROR", []),
         ("import nowhere\ndef handler(event, context): ...", "INIT_ERROR", []),
         ("import os\ndef handler(event, context): os._exit(1)", "CRASHED", []),
         ("def handler(event, context): return {'actions': 'DEFAULT'}", "REPLIED", ["no-actions"]),
@@ -317,10 +317,13 @@ def test_every_wrong_argument_is_reported_before_anything_starts(tmp_path: Path,
         ("handler", "allowed is MODULE.FUNCTION"),
         ("other.handler", "needs other.py, which"),
         ("app.missing", "has no 'missing'"),
+        ("broken.handler", "broken.py has a syntax error in line 1: expected ':'"),
     ],
 )
 def test_a_handler_that_is_not_there(tmp_path: Path, message: Path, handler: str, said: str) -> None:
-    result = run(folder_of(tmp_path, DEFAULT), "--handler", handler, "--message", message)
+    folder = folder_of(tmp_path, DEFAULT)
+    (folder / "broken.py").write_text("def handler(event, context)")
+    result = run(folder, "--handler", handler, "--message", message)
     assert result.exit_code == 2
     assert said in result.stderr
 

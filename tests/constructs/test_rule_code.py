@@ -192,9 +192,24 @@ def test_a_handler_whose_module_is_missing_is_refused(folder: Path) -> None:
 
 def test_a_handler_may_be_in_a_package(folder: Path) -> None:
     (folder / "rules").mkdir()
-    (folder / "rules" / "__init__.py").touch()
+    (folder / "rules" / "__init__.py").write_text("def handler(event, context): ...")
 
     assert RuleCode.from_folder(folder, handler="rules.handler").handler == "rules.handler"
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("def handler(event, context)\n    ...", "has a syntax error in line 1: expected ':'"),
+        ("def handle(event, context): ...", "has no 'handler'; it has handle"),
+    ],
+)
+def test_a_handler_that_cannot_be_loaded_is_found_before_anything_is_packed(
+    folder: Path, source: str, problem: str
+) -> None:
+    (folder / "app.py").write_text(source)
+    with pytest.raises(ValueError, match=rf"handler: found 'app\.handler', but .*app\.py {re.escape(problem)}"):
+        RuleCode.from_folder(folder)
 
 
 def function(stack: Stack, code: Code, name: str = "Users", **arguments: Any) -> Function:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import sys
 
-_EXTRA_MISSING = (
-    "workmail-flow needs packages that a plain install leaves out (no module named {name!r}). "
-    "For rules only: pip install 'workmail-constructs[cli]'; "
-    "with the local WorkMail: pip install 'workmail-constructs[local]'"
-)
+_INSTALL = {
+    "cli": "pip install 'workmail-constructs[cli]', or with the local WorkMail 'workmail-constructs[local]'",
+    "local": "pip install 'workmail-constructs[local]'",
+}
+_EXTRA_OF = {
+    **dict.fromkeys(("typer", "rich", "yaml"), "cli"),
+    **dict.fromkeys(("aiohttp", "aiosmtpd", "awslambdaric", "moto", "uv", "werkzeug"), "local"),
+}
 
 
 def main() -> None:
     """Run the command line; if an extra is missing, say how to install it."""
     try:
         from workmail_constructs.cli.app import app
+
+        app(prog_name="workmail-flow")
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] not in {"typer", "rich", "yaml"}:
+        extra = _EXTRA_OF.get((missing.name or "").partition(".")[0])
+        if extra is None:
             raise
-        sys.exit(_EXTRA_MISSING.format(name=missing.name))
-    app(prog_name="workmail-flow")
+        needs = f"this command needs packages that a smaller install leaves out (no module named {missing.name!r})"
+        sys.exit(f"{needs}: {_INSTALL[extra]}")

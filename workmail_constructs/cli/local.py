@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -43,11 +45,22 @@ State = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 MessageId = Annotated[str, typer.Argument(help="Id of a message, or its beginning.", metavar="ID")]
+_INSTALL_LOCAL = "pip install 'workmail-constructs[local]'"
+_NEEDED_PACKAGES = ("aiohttp", "aiosmtpd", "moto")
+_LOOK_S = 1.0
+"""How often a command that waits looks for failed attempts."""
+_INTERRUPTED = 130
+"""The exit status after Ctrl-C."""
+
 Timeout = Annotated[float, typer.Option(help="Seconds to wait at most.", min=1)]
 
 
 def _port(purpose: str) -> Any:
     return typer.Option(help=f"Port for {purpose}; 0: the last run's, or any free port.", min=0, max=65535)
+
+
+def _port_of(address: str) -> int:
+    return int(address.rpartition(":")[2])
 
 
 # Starting and stopping
@@ -80,6 +93,8 @@ def up(
         fail(f"--region: found {region!r}; WorkMail exists in {', '.join(WORKMAIL_REGIONS)} (L1)", status=2)
     if not 0 < time_scale < math.inf:
         fail(f"--time-scale: found {time_scale:g}; allowed is a number above 0", status=2)
+    if missing := [name for name in _NEEDED_PACKAGES if find_spec(name) is None]:
+        fail(f"the local WorkMail needs {', '.join(missing)}: {_INSTALL_LOCAL}")
     options = ["--region", region, "--time-scale", str(time_scale), "--concurrency", str(concurrency)]
     options += ["--smtp-port", str(smtp_port), "--submission-port", str(submission_port), "--api-port", str(api_port)]
     daemon, started = Daemon.start(state, options)
@@ -87,9 +102,14 @@ def up(
         echo_json(daemon.ready | {"started": started})
         return
     echo(endpoints(daemon, "Started." if started else "It is already running."))
-    if not started and (daemon.ready["region"], daemon.ready["time_scale"]) != (region, time_scale):
-        running = f"region {daemon.ready['region']}, time scale {daemon.ready['time_scale']:g}"
-        echo(f"It keeps its options: {running}. To change them, run `workmail-flow local down` first.", err=True)
+    ports = {"smtp": smtp_port, "submission": submission_port, "api": api_port}
+    kept = [f"--{name}-port {port}" for name, port in ports.items() if port and port != _port_of(daemon.ready[name])]
+    kept += [f"--region {region}"] if region != daemon.ready["region"] else []
+    kept += [f"--time-scale {time_scale:g}"] if time_scale != daemon.ready["time_scale"] else []
+    if kept and not started:
+        running = f"region {daemon.ready['region']}, time scale {daemon.ready['time_scale']:g}, and the ports above"
+        said = f"It keeps its options: {running}. {', '.join(kept)}: to change them, "
+        echo(f"{said}run `workmail-flow local down` first.", err=True)
     if sys.stdout.isatty() and not detach:
         watch(daemon)
         echo(f"The local WorkMail keeps running (process {daemon.pid}); stop it with `workmail-flow local down`.")
@@ -113,7 +133,7 @@ def status(*, state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
     from workmail_constructs.cli.local_view import status_lines
 
     daemon = Daemon.find(state)
-    found = daemon.client.get("/v1/status")
+    found = daemon.client.get("/v1/status") | daemon.client.get("/v1/accounts")
     if as_json:
         echo_json(daemon.ready | found)
         return
@@ -121,9 +141,15 @@ def status(*, state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def env(*, state: State = DEFAULT_STATE) -> None:
+def env(
+    *,
+    account: Annotated[
+        str | None, typer.Option(help="An account that a stack is deployed to, if not the default one.")
+    ] = None,
+    state: State = DEFAULT_STATE,
+) -> None:
     """Print the variables that let the AWS CLI and boto3 use the local AWS: `eval "$(workmail-flow local env)"`."""
-    for name, value in Daemon.find(state).aws_environment.items():
+    for name, value in Daemon.find(state).aws_environment(account=account).items():
         echo(f"export {name}={value}")
     echo("unset AWS_PROFILE AWS_DEFAULT_PROFILE")
 
@@ -354,14 +380,14 @@ def _finish(
 
     results: list[dict[str, Any]] = []
     for file, message_id in sent:
-        done = client.wait(message_id, timeout_s=timeout_s)
+        done = _follow(client, file, message_id, timeout_s=timeout_s)
         detail = client.message(message_id) | {"file": str(file)}
         changes = changes_of(client, detail)
         results.append(detail | {"changes": changes})
         if not as_json:
             print_outcome(detail, changes)
         if not done:
-            echo(f"{file}: not done within {timeout_s:g} s; message {message_id} is still in transit", err=True)
+            echo(f"{file}: not done within {timeout_s:g} s. {_how_to_go_on(message_id)}", err=True)
         elif save is not None:
             save.mkdir(parents=True, exist_ok=True)
             (save / file.name).write_bytes(client.content(message_id))
@@ -369,6 +395,36 @@ def _finish(
         echo_json(results if len(results) > 1 else results[0])
     if not all(result["succeeded"] for result in results):
         raise typer.Exit(1)
+
+
+def _follow(client: Client, file: Path, message_id: str, *, timeout_s: float) -> bool:
+    """Wait for a message; meanwhile show its id and each attempt that fails, on standard error.
+
+    Returns:
+        Whether it is done.
+    """
+    from workmail_constructs.cli.local_view import failed_attempts
+
+    echo(f"{file}: message {message_id} is on its way", err=True)
+    end = time.monotonic() + timeout_s
+    shown = 0
+    try:
+        while True:
+            done = client.wait(message_id, timeout_s=max(1.0, min(_LOOK_S, end - time.monotonic())))
+            failed = failed_attempts(client.message(message_id))
+            for line in failed[shown:]:
+                echo(f"{file}: {line}", err=True)
+            shown = len(failed)
+            if done or time.monotonic() >= end:
+                return done
+    except KeyboardInterrupt:
+        echo(f"{file}: no longer waiting. {_how_to_go_on(message_id)}", err=True)
+        raise typer.Exit(_INTERRUPTED) from None
+
+
+def _how_to_go_on(message_id: str) -> str:
+    id_ = message_id[:8]
+    return f"It stays in transit: wait on with `workmail-flow local wait {id_}`, see why with `… local show {id_}`."
 
 
 def _print_sent(sent: list[tuple[Path, str]], *, as_json: bool) -> None:

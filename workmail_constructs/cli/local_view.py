@@ -53,6 +53,11 @@ def status_lines(daemon: Daemon, found: dict[str, Any]) -> str:
     for organization in found["organizations"]:
         domains = ", ".join(organization["domains"]) or "any domain"
         lines.append(f"organization    {organization['organizationId']}: {domains}; {organization['rules']} rules")
+    lines += [
+        f"account         {account}: access key id {key}; see `workmail-flow local env --account {account}`"
+        for account, key in found["accounts"].items()
+        if account != daemon.ready["account"]
+    ]
     counts = found["counts"]
     lines.append(f"messages        {counts['messages']}, in flight {found['inFlight']}, held {counts['held']}")
     if found["faults"]:
@@ -75,7 +80,7 @@ def message_table(messages: list[dict[str, Any]]) -> Table:
         *(Column(name, no_wrap=True) for name in ("id", "received")),
         *("from", "recipient", "subject", "rule"),
         Column("action", no_wrap=True),
-        Column("state", min_width=len("in transit")),
+        Column("state", min_width=len("in transit"), max_width=30),
         # Lines between the columns would take a quarter of an 80-column terminal.
         box=SIMPLE_HEAD,
         padding=0,
@@ -95,9 +100,12 @@ def message_table(messages: list[dict[str, Any]]) -> Table:
                 message["subject"] if first else "",
                 one["rule"] or "none",
                 one["action"] or "…",
-                message["state"] if first else "",
             ]
-            table.add_row(*(_text(" ".join(cell.split()), no_wrap=True, overflow="ellipsis") for cell in cells))
+            state = _text(message["state"])
+            if message["failure"]:
+                state = _text(message["failure"], style="bold red")
+            one_line = (_text(" ".join(cell.split()), no_wrap=True, overflow="ellipsis") for cell in cells)
+            table.add_row(*one_line, state if first else "")
         if more := len(recipients) - len(listed):
             table.add_row("", "", "", _text(f"and {more} more", style="dim", no_wrap=True))
     return table
@@ -118,14 +126,22 @@ def outcome_table(message: dict[str, Any]) -> Table:
     return table
 
 
+def failed_attempts(message: dict[str, Any]) -> list[str]:
+    """Return a line for each attempt that has ended without a valid reply, in order."""
+    return [
+        f"attempt {attempt['number']} of rule {flow['rule']['name']}: {_attempt_line(attempt)}"
+        for flow in message["flows"]
+        for attempt in flow["attempts"]
+        if attempt["endedAt"] and attempt["outcome"] != "replied"
+    ]
+
+
 def print_outcome(message: dict[str, Any], changes: list[str]) -> None:
-    """Print what `send` shows of one message."""
-    print_rich(_text(f"{message['file']}: message {message['id']}, {message['state']}"))
+    """Print what `send` shows of one message, except for its failed attempts, which it showed as they happened."""
+    print_rich(_text(f"{message['file']}: message {message['id']}, {message['failure'] or message['state']}"))
     print_rich(outcome_table(message))
     for flow in message["flows"]:
         for attempt in flow["attempts"]:
-            if attempt["outcome"] != "replied":
-                print_rich(_text(f"attempt {attempt['number']}: {_attempt_line(attempt)}"))
             for line in step_lines(attempt["steps"]):
                 print_rich(_text(f"attempt {attempt['number']}: {line}"))
             for finding in attempt["findings"]:
@@ -136,7 +152,7 @@ def print_outcome(message: dict[str, Any], changes: list[str]) -> None:
 
 def print_detail(message: dict[str, Any], changes: list[str]) -> None:
     """Print everything about a message."""
-    print_rich(_text(f"message {message['id']}, {message['state']}"))
+    print_rich(_text(f"message {message['id']}, {message['failure'] or message['state']}"))
     print_rich(
         _text(
             f"{message['direction'].lower()}, {message['source']}, {message['receivedAt']}, {message['size']:,} bytes, "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 from workmail_constructs.content_access import ContentAccess
 from workmail_constructs.steps.configuration import json_problems
 from workmail_constructs.steps.step import Step, StepOptions
+from workmail_flow.handler_code import function_problem
 from workmail_flow.words import one_of
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ class OwnStep(Step):
             **options: What all steps have; see `Step`.
 
         Raises:
-            ValueError: There is no such folder or module, a name that Python cannot import, or a value that is not
-                JSON.
+            ValueError: There is no such folder, module or function, the module has a syntax error, a name that Python
+                cannot import, or a value that is not JSON.
         """
         self._folder = Path(folder).resolve()
         if options.get("name") is None:
@@ -72,6 +73,8 @@ class OwnStep(Step):
         module = self._folder / f"{named['module'].replace('.', '/')}.py"
         if not module.is_file():
             raise ValueError(f"function: found {function!r}, but there is no {module}")
+        if problem := function_problem(module.read_bytes(), named["function"]):
+            raise ValueError(f"function: found {function!r}, but {module} {problem}")
         if problems := list(json_problems(configuration or {}, "configuration")):
             raise ValueError("\n".join(problems))
         super().__init__(**options)

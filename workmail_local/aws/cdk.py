@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _MANIFEST = "manifest.json"
+_SETTINGS = "cdk.json"
+
+_OLDEST_CLI = (2, 1147, 0)
+"""The oldest that reads what the oldest aws-cdk-lib we support writes: its `minimumCliVersion`."""
+
+_INSTALL = "npm install --save-dev aws-cdk@^2.1148.1"
+"""Without a version, npm may install a release of another kind."""
 
 
 class CdkError(Exception):
@@ -40,6 +48,11 @@ class CdkApp:
     command: str | None
     assembly: Path
 
+    @property
+    def is_synthesized(self) -> bool:
+        """Whether it was synthesized before, so that the CDK CLI only reads it."""
+        return self.command is not None and self.assembly == Path(self.command)
+
     @classmethod
     def find(cls, app: str | None, *, output: Path) -> CdkApp:
         """Find the app: a folder with a `cdk.json`, a folder with a synthesized cloud assembly, or a command.
@@ -49,7 +62,7 @@ class CdkApp:
             output: Folder to synthesize to.
 
         Raises:
-            CdkError: There is no app.
+            CdkError: There is no app, or its `cdk.json` is broken.
         """
         folder = Path(app or ".")
         if not folder.is_dir():
@@ -58,7 +71,8 @@ class CdkApp:
                     f"--app {app}: there is no such folder, and a command that runs an app has more than one word"
                 )
             return cls(folder=Path.cwd(), command=app, assembly=output)
-        if (folder / "cdk.json").is_file():
+        if (folder / _SETTINGS).is_file():
+            _settings(folder)
             return cls(folder=folder, command=None, assembly=output)
         if (folder / _MANIFEST).is_file():
             return cls(folder=Path.cwd(), command=str(folder), assembly=folder)
@@ -123,7 +137,7 @@ def run_cdk(
         command = [find_cdk_cli(app.folder, environment["PATH"]), *arguments, "--no-notices", "--no-version-reporting"]
         if app.command is not None:
             command += ["--app", app.command]
-        if app.command is None or app.assembly != Path(app.command):
+        if not app.is_synthesized:
             command += ["--output", str(app.assembly.absolute())]
         sys.stderr.flush()
         return subprocess.run(
@@ -135,24 +149,41 @@ def find_cdk_cli(folder: Path, path: str) -> str:
     """Find the CDK CLI: `node_modules/.bin/cdk` of the folder or one above it, else on the path.
 
     Raises:
-        CdkError: It, or the Node.js that runs it, is not there.
+        CdkError: It, or the Node.js that runs it, is not there, or it is a version that cannot work.
     """
     if shutil.which("node", path=path) is None:
         raise CdkError(
             "Node.js was not found on PATH; the CDK CLI needs it: install Node.js 20 or newer, then try again"
         )
     absolute = folder.absolute()
-    for parent in (absolute, *absolute.parents):
-        local = parent / "node_modules" / ".bin" / "cdk"
-        if local.exists():
-            return str(local)
-    found = shutil.which("cdk", path=path)
+    own = (parent / "node_modules" / ".bin" / "cdk" for parent in (absolute, *absolute.parents))
+    found = next((str(each) for each in own if each.exists()), None) or shutil.which("cdk", path=path)
     if found is None:
         raise CdkError(
             f"The CDK CLI was found neither in node_modules/.bin of {absolute} and the folders above it nor on PATH: "
-            "run npm install --save-dev aws-cdk there, or npm install --global aws-cdk"
+            f"run {_INSTALL} there"
+        )
+    version = _cli_version(Path(found))
+    if version is not None and not (version >= _OLDEST_CLI and version[0] == _OLDEST_CLI[0]):
+        raise CdkError(
+            f"{found} has version {_dotted(version)}; needed is {_dotted(_OLDEST_CLI)} or newer of version "
+            f"{_OLDEST_CLI[0]}: run {_INSTALL} in {absolute}"
         )
     return found
+
+
+def _cli_version(cli: Path) -> tuple[int, ...] | None:
+    """Return the version of the package that a CDK CLI belongs to; None if that cannot be told."""
+    for parent in cli.resolve().parents:
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            package = json.loads((parent / "package.json").read_bytes())
+            if package["name"] == "aws-cdk":
+                return tuple(int(part) for part in package["version"].partition("-")[0].split("."))
+    return None
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 def synthesized_stacks(assembly: Path) -> tuple[SynthesizedStack, ...]:
@@ -217,8 +248,23 @@ def _path_of_app(folder: Path, environment: dict[str, str]) -> str:
 
 def _profiles(folder: Path, access_key_id: str) -> str:
     # The CLI fails if a cdk.json names a profile that does not exist.
-    settings = folder / "cdk.json"
-    profile = json.loads(settings.read_text()).get("profile") if settings.is_file() else None
+    profile = _settings(folder).get("profile") if (folder / _SETTINGS).is_file() else None
     keys = f"aws_access_key_id = {access_key_id}\naws_secret_access_key = {SECRET_ACCESS_KEY}\n"
     sections = ["[default]"] if profile is None else ["[default]", f"[{profile}]", f"[profile {profile}]"]
     return "".join(f"{section}\n{keys}" for section in sections)
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """Return what an app's `cdk.json` says.
+
+    Raises:
+        CdkError: It is not a JSON object.
+    """
+    file = folder / _SETTINGS
+    try:
+        settings = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise CdkError(f"{file.absolute()}: not JSON ({error}); mend it") from None
+    if not isinstance(settings, dict):
+        raise CdkError(f'{file.absolute()}: found {type(settings).__name__}; allowed is an object such as {{"app": …}}')
+    return settings

@@ -34,11 +34,14 @@ class FunctionIdentities:
         self._default_account = account
         self._keys = keys
         self._by_key: dict[str, FunctionIdentity] = {}
+        self._account_of_key: dict[str, str] = {}
         self._snapshots: dict[tuple[str, str, str], Mapping[str, Any]] = {}
 
     def take(self, snapshot: Mapping[str, Any]) -> None:
         """Take a stack's functions and policies from its snapshot."""
-        self._snapshots[snapshot["account"], snapshot["region"], snapshot["stack"]] = snapshot
+        account = snapshot["account"]
+        self._snapshots[account, snapshot["region"], snapshot["stack"]] = snapshot
+        self._account_of_key[self._keys.of_account(account)] = account
         for function in snapshot["functions"]:
             identity = FunctionIdentity(snapshot["account"], function["role_arn"])
             self._by_key[self._keys.of_function(function["arn"])] = identity
@@ -60,11 +63,15 @@ class FunctionIdentities:
         return self._statements("bucket_policies", bucket)
 
     def account_of_key(self, access_key: str) -> str:
-        """The account that requests signed with this key act in: a function's own, or that of an assumed role."""
+        """The account that requests signed with this key act in.
+
+        That is a function's own, that of an assumed role, or one that has a stack here and whose key was asked for.
+        """
         identity = self._by_key.get(access_key)
         if identity is not None:
             return identity.account
-        return self.account_that_issued(access_key) or self._default_account
+        known = self._account_of_key.get(access_key) or self.account_that_issued(access_key)
+        return known or self._default_account
 
     def account_that_issued(self, access_key: str) -> str | None:
         """The account whose IAM or STS in moto gave this key out, to a user or to who assumed a role."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from workmail_local.access_keys import AccessKeys
     from workmail_local.email_flow.engine import Engine
     from workmail_local.faults import FaultPlan
     from workmail_local.mail.mailboxes import Mailboxes
@@ -68,6 +69,7 @@ class Api:
 
     state: Path
     ready: dict[str, Any]
+    keys: AccessKeys
     store: Store
     engine: Engine
     reports: Reports
@@ -83,6 +85,7 @@ class Api:
         app.router.add_routes(
             [
                 web.get("/v1/status", self._status),
+                web.get("/v1/accounts", self._accounts),
                 web.post("/v1/messages", self._send),
                 web.get("/v1/messages", self._messages),
                 web.get("/v1/messages/{id}", self._message),
@@ -127,6 +130,11 @@ class Api:
                 "faults": len(self.faults.to_json()),
             }
         )
+
+    async def _accounts(self, _request: web.Request) -> web.Response:
+        own = self.ready["account"]
+        keys = {account: self.keys.of_account(account) for account in self.deployments.now.accounts}
+        return web.json_response({"accounts": keys | {own: self.keys.developer}})
 
     # Messages
 

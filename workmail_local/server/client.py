@@ -51,6 +51,13 @@ class Client:
             domain for organization in self.get("/v1/status")["organizations"] for domain in organization["domains"]
         ]
 
+    def access_key_id(self, account: str) -> str:
+        """Return your access key id in an account; it is an error if no stack here is deployed to it."""
+        keys: dict[str, str] = self.get("/v1/accounts")["accounts"]
+        if account not in keys:
+            raise ApiFailedError(f"found account {account}; stacks here are deployed to {', '.join(sorted(keys))}")
+        return keys[account]
+
     def send(self, content: bytes, *, direction: str, mail_from: str, recipients: Sequence[str]) -> str:
         """Send a message and return its id; it is an error if WorkMail does not accept it."""
         answer = self.post("/v1/messages", content, direction=direction, mailFrom=mail_from, rcpt=list(recipients))

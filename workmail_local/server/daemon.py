@@ -67,15 +67,21 @@ class Daemon:
         """Its API."""
         return Client(self.ready["api"], self.ready["token"])
 
-    @property
-    def aws_environment(self) -> dict[str, str]:
-        """The variables with which the AWS CLI and SDKs reach the local AWS, as the developer."""
+    def aws_environment(self, *, account: str | None = None) -> dict[str, str]:
+        """Return the variables with which the AWS CLI and SDKs reach the local AWS, as the developer.
+
+        Args:
+            account: An account that a stack here is deployed to; by default that of environment-agnostic stacks.
+
+        Raises:
+            ApiFailedError: No stack here is deployed to that account.
+        """
         ready = self.ready
         return {
             # boto3 puts a bucket's name in front of a host name; not every system knows bucket.localhost.
             "AWS_ENDPOINT_URL": ready["aws_endpoint"].replace("//localhost:", "//127.0.0.1:"),
             "AWS_ENDPOINT_URL_WORKMAILMESSAGEFLOW": ready["messageflow"],
-            "AWS_ACCESS_KEY_ID": ready["aws_access_key_id"],
+            "AWS_ACCESS_KEY_ID": self.client.access_key_id(account) if account else ready["aws_access_key_id"],
             "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             "AWS_SESSION_TOKEN": SESSION_TOKEN,
             "AWS_REGION": ready["region"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Self
 
@@ -144,6 +145,9 @@ class LocalApp:
     def _run(self, *arguments: str) -> int:
         context = [item for value in self.context for item in ("--context", value)]
         ready = self.daemon.ready
+        if not self.cdk.is_synthesized:
+            # If this synth fails, what the last one left, perhaps of another app, must not count.
+            shutil.rmtree(self.cdk.assembly, ignore_errors=True)
         try:
             status = run_cdk(
                 self.cdk,

@@ -207,6 +207,7 @@ async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None
     served = Api(
         state=state,
         ready=ready,
+        keys=keys,
         store=store,
         engine=engine,
         reports=Reports(store, invoker.event),

@@ -42,6 +42,7 @@ class Reports:
             "subject": message.head.subject,
             "size": message.size,
             "state": state_of(flows),
+            "failure": self._failure(flows),
             "succeeded": all(flow.run in (RunState.NONE, RunState.SUCCEEDED) for flow in flows),
             "attempts": sum(flow.attempts for flow in flows),
             "recipients": [
@@ -79,6 +80,16 @@ class Reports:
         if not outcomes:
             return [(recipient, None) for recipient in flow.recipients]
         return [(outcome.recipient, outcome) for outcome in outcomes]
+
+    def _failure(self, flows: Sequence[Flow]) -> str | None:
+        """Return what became of the first flow whose function failed for good, and why; None if none has."""
+        flow = next((each for each in flows if each.run is RunState.FAILED), None)
+        if flow is None:
+            return None
+        what = f"fallback {flow.rule.fallback}" if flow.rule and flow.rule.fallback else "function failed"
+        *_, last = self.store.attempts(flow.id)
+        why = ": ".join(filter(None, (last.outcome.value, last.error_type)))
+        return f"{what} after {flow.attempts} attempt{'s' if flow.attempts > 1 else ''}: {why}"
 
     def _flow(self, flow: Flow) -> dict[str, Any]:
         details = self.store.flow_details(flow.id)

@@ -135,16 +135,20 @@ class WorkMailLocal:
         """Its state folder."""
         return self.daemon.state
 
-    def client(self, service: str, **options: Any) -> Any:
+    def client(self, service: str, *, account: str | None = None, **options: Any) -> Any:
         """Return a boto3 client of the local AWS, whose calls need no permission.
 
         Args:
             service: As boto3 names it; `workmailmessageflow` reads and updates the messages in transit.
+            account: An account that a stack is deployed to; by default that of environment-agnostic stacks.
             **options: For `boto3.client`.
+
+        Raises:
+            ApiFailedError: No stack is deployed to that account.
         """
         import boto3
 
-        environment = self.daemon.aws_environment
+        environment = self.daemon.aws_environment(account=account)
         where = "AWS_ENDPOINT_URL_WORKMAILMESSAGEFLOW" if service == "workmailmessageflow" else "AWS_ENDPOINT_URL"
         access: dict[str, Any] = {
             "endpoint_url": environment[where],

@@ -292,6 +292,7 @@ def test_a_configuration_that_is_not_json_is_refused(tmp_path: Path, value: dict
         ("two-words", "step.run", "which Python cannot import; use letters, digits and _"),
         ("tag", "run", "a function is named MODULE.FUNCTION"),
         ("tag", "other.run", "there is no .*other.py"),
+        ("tag", "step.start", "step.py has no .start.; it has "),
     ],
 )
 def test_a_folder_that_is_no_step_is_refused(tmp_path: Path, folder: str, function: str, problem: str) -> None:

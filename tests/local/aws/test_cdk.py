@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,12 +32,60 @@ def test_the_projects_own_cdk_cli_comes_before_the_paths(tmp_path: Path) -> None
     with pytest.raises(CdkError, match=r"Node\.js.*was not found on PATH"):
         find_cdk_cli(app, path)
     executable(tmp_path / "bin" / "node")
-    with pytest.raises(CdkError, match="run npm install --save-dev aws-cdk there"):
+    with pytest.raises(CdkError, match=r"run npm install --save-dev aws-cdk@\^2\.\d+\.\d+ there"):
         find_cdk_cli(app, path)
     on_path = executable(tmp_path / "bin" / "cdk")
     assert find_cdk_cli(app, path) == str(on_path)
     own = executable(tmp_path / "project" / "node_modules" / ".bin" / "cdk")
     assert find_cdk_cli(app, path) == str(own)
+
+
+@pytest.mark.parametrize(
+    ("package", "found"),
+    [
+        ('{"name": "aws-cdk", "version": "3.0.0"}', "3.0.0"),
+        ('{"name": "aws-cdk", "version": "2.178.2"}', "2.178.2"),
+        ('{"name": "aws-cdk", "version": "1.204.0-rc.1"}', "1.204.0"),
+    ],
+)
+def test_a_cdk_cli_that_cannot_work_is_known_by_its_version(tmp_path: Path, package: str, found: str) -> None:
+    executable(tmp_path / "bin" / "node")
+    modules = tmp_path / "node_modules"
+    real = executable(modules / "aws-cdk" / "bin" / "cdk")
+    (modules / "aws-cdk" / "package.json").write_text(package)
+    (modules / ".bin").mkdir()
+    (modules / ".bin" / "cdk").symlink_to(real)
+    with pytest.raises(
+        CdkError, match=rf"cdk has version {re.escape(found)}; needed is 2\.1147\.0 or newer .* run npm"
+    ):
+        find_cdk_cli(tmp_path, str(tmp_path / "bin"))
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        '{"name": "aws-cdk", "version": "2.1147.0"}',
+        '{"name": "aws-cdk", "version": "2.2000.1"}',
+        '{"name": "a-wrapper", "version": "0.1.0"}',
+        '{"name": "aws-cdk"}',
+        "not JSON",
+    ],
+)
+def test_a_cdk_cli_of_a_later_or_unknown_version_is_taken(tmp_path: Path, package: str) -> None:
+    executable(tmp_path / "bin" / "node")
+    cli = executable(tmp_path / "bin" / "cdk")
+    (tmp_path / "package.json").write_text(package)
+    assert find_cdk_cli(tmp_path, str(tmp_path / "bin")) == str(cli)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [('{"app": "python3 app.py",}', r"cdk\.json: not JSON \("), ("[]", "found list; allowed is an")],
+)
+def test_a_broken_cdk_json_is_named(tmp_path: Path, settings: str, said: str) -> None:
+    (tmp_path / "cdk.json").write_text(settings)
+    with pytest.raises(CdkError, match=said):
+        CdkApp.find(str(tmp_path), output=tmp_path / "out")
 
 
 def test_an_app_is_a_folder_an_assembly_or_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

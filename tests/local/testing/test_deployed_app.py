@@ -55,7 +55,7 @@ def test_the_deployed_rule_decides_with_the_deployed_rights_after_a_restart_as_w
 def _use(local: WorkMailLocal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let boto3 take the local AWS by the environment, as a user's shell would."""
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials of an earlier run
-    for name, value in local.daemon.aws_environment.items():
+    for name, value in local.daemon.aws_environment().items():
         monkeypatch.setenv(name, value)
 
 
