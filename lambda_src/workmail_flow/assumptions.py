@@ -139,3 +139,6 @@ def mail_metric_search(metric: str) -> str:
         A search expression of CloudWatch for the sums over five minutes, a line for each set of dimensions.
     """
     return f"SEARCH('Namespace=\"AWS/WorkMail\" MetricName=\"{metric}\"', 'Sum', 300)"
+
+NOT_LOGGING_IS_NOT_FOUND = "no email monitoring configuration is there for the organization (W2)"
+"""W2: `DescribeEmailMonitoringConfiguration` fails with ResourceNotFoundException while logging is off."""
