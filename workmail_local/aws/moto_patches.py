@@ -16,6 +16,7 @@ from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.dynamodb.models import DynamoDBBackend
 from moto.iam import models as iam
+from moto.logs.models import LogGroup
 from moto.moto_server import werkzeug_app
 from moto.sts.models import STSBackend
 
@@ -40,6 +41,7 @@ def apply(*, account_of_key: Callable[[str], str]) -> None:
     _bootstrap_on_demand()
     _give_out_unguessable_keys()
     _write_items_one_at_a_time()
+    _name_log_groups_with_their_streams()
     _disable_cors()
 
 
@@ -125,6 +127,18 @@ def _with_lock(write: Callable[..., Any], lock: threading.RLock) -> Callable[...
             return write(*args, **kwargs)
 
     return locked
+
+
+def _name_log_groups_with_their_streams() -> None:
+    """In moto, `Fn::GetAtt` of a log group's ARN lacks the `:*` at its end: a policy would not cover its streams."""
+    attribute = LogGroup.get_cfn_attribute
+
+    @wraps(attribute)
+    def with_streams(self: LogGroup, attribute_name: str) -> str:
+        value = attribute(self, attribute_name)
+        return f"{value}:*" if attribute_name == "Arn" else value
+
+    LogGroup.get_cfn_attribute = with_streams  # type: ignore[method-assign]
 
 
 def _disable_cors() -> None:
