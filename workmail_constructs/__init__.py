@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from workmail_constructs.assets import PackingError
     from workmail_constructs.content_access import ContentAccess
+    from workmail_constructs.email_event_logging import EmailEventLogging
     from workmail_constructs.email_flow_rules import EmailFlowRules
     from workmail_constructs.flow_rule_operator_policy import FlowRuleOperatorPolicy
     from workmail_constructs.organization import WorkMailOrganization
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ContentAccess",
+    "EmailEventLogging",
     "EmailFlowRules",
     "FallbackAction",
     "FlowDirection",
@@ -42,6 +44,7 @@ __all__ = [
 
 _MODULE_OF: Final = {
     "ContentAccess": "workmail_constructs.content_access",
+    "EmailEventLogging": "workmail_constructs.email_event_logging",
     "EmailFlowRules": "workmail_constructs.email_flow_rules",
     "FallbackAction": "workmail_constructs.run",
     "FlowDirection": "workmail_flow.vocabulary",

@@ -51,14 +51,14 @@ class RuleAlarms(Construct):
     ) -> None:
         """Make the alarms; see `RunLambdaRule.add_alarms`."""
         limits = {"errors": errors, "throttles": throttles, "duration_s": duration_s, "failed_events": failed_events}
-        problems = [*_limit_problems(limits), *_action_problems(actions)]
+        problems = [*_limit_problems(limits), *action_problems(actions)]
         if scope.node.try_find_child("Alarms") is not None:
             problems.append("found alarms that were added before; add them once, with all their actions")
         if problems:
             raise ValueError("\n".join([f"add_alarms of {scope.node.path}:", *(f"  {each}" for each in problems)]))
         super().__init__(scope, "Alarms")
         self._rule = rule.name
-        self._actions = [*map(_action, actions)]
+        self._actions = [*map(alarm_action, actions)]
         self.errors = self._alarm(
             "Errors",
             errors,
@@ -110,13 +110,15 @@ class RuleAlarms(Construct):
         return alarm
 
 
-def _action(action: AnyAlarmAction) -> IAlarmAction:
+def alarm_action(action: AnyAlarmAction) -> IAlarmAction:
+    """Return what an alarm takes: for a topic, the action that publishes to it."""
     # Topics of every kind have it; the type of an imported one cannot be asked for.
     found = SnsAction(cast("ITopic", action)) if hasattr(action, "topic_arn") else action
     return cast("IAlarmAction", found)
 
 
-def _action_problems(actions: Sequence[object]) -> Iterator[str]:
+def action_problems(actions: Sequence[object]) -> Iterator[str]:
+    """Yield what is wrong with the actions of alarms."""
     for action in actions:
         if not (hasattr(action, "topic_arn") or hasattr(action, "bind")):
             yield f"actions: found {action!r}; give a topic, or an alarm action such as SnsAction(topic)"

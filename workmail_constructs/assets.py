@@ -234,7 +234,20 @@ def generated_folder(files: Mapping[str, str]) -> Path:
 
 
 def source_of(module: str) -> str:
-    """Return the text of a module of ours that runs by itself, for a template to carry."""
+    """Return the text of a handler of ours for a template to carry, which takes one file.
+
+    What the handler imports of its own package stands before it, in place of the import.
+    """
+    package = re.escape(module.partition(".")[0])
+    shared = re.compile(rf"^from ({package}\.\w+) import (?:\([^)]*\)|.*)\n", re.MULTILINE)
+    text = _text_of(module)
+    before = [_text_of(name) for name in shared.findall(text)]
+    if before:
+        text = shared.sub("", text).replace("from __future__ import annotations\n", "")
+    return "\n\n".join([*before, text])
+
+
+def _text_of(module: str) -> str:
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise PackingError(f"{module} is not installed with workmail_constructs: install workmail-constructs again")

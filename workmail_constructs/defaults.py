@@ -26,6 +26,15 @@ ASYNCHRONOUS_TIMEOUT_SECONDS: Final = 60
 ALARM_DURATION_SECONDS: Final = 12.0
 """Four fifths of the time that WorkMail waits for a synchronous function (T1): slow, and not yet failed."""
 
+ALARM_INCOMING_BOUNCES: Final = 1
+"""In an hour. A mailbox that is full bounces all its mail until somebody makes room."""
+
+ALARM_OUTGOING_BOUNCES: Final = 10
+"""In an hour. More than mistyped addresses: mail in a user's name, or a gateway that cannot be reached (W5)."""
+
+ALARM_HOURS_WITHOUT_RULE: Final = 72
+"""Longer than a weekend without mail: an alarm that is raised each Sunday is soon ignored."""
+
 LOG_RETENTION: Final = RetentionDays.ONE_MONTH
 """Long enough to look into a complaint about last week's mail; Lambda's own default is forever."""
 

@@ -257,6 +257,8 @@ class EmailFlowRules(Construct):
             _chapter([made for made in self._of_app if _same(made.organization, organization)])
             for organization in _organizations(made for made in self._of_app if made.record.top_level is top)
         ]
+        if not chapters:  # the stack has a guard for something else, such as an event log
+            return
         stage = Stage.of(top.stack)
         assert stage is not None, "CDK puts every stack in a stage"  # noqa: S101
         file = Path(stage.outdir, f"{top.stack.artifact_id}{RUNBOOK_SUFFIX}")

@@ -1,4 +1,4 @@
-"""Guards: a rule's Region, what it works with being in the same place, and WorkMail's time limit."""
+"""Guards: a stack's Region, what it works with being in the same place, and WorkMail's time limit."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def guard_region(record: StackRecord) -> None:
         add_problem(
             record.stack,
             "WorkMailRegion",
-            found=f"a stack with Run Lambda rules in {region}",
-            allowed=f"{allowed}: WorkMail exists nowhere else, and runs functions of its own Region only (L1, L2)",
+            found=f"a stack for WorkMail in {region}",
+            allowed=f"{allowed}: WorkMail exists nowhere else, and works with its own Region only (L1, L2, W2)",
             remedy="give the stack env=Environment(region=…) with the Region of the organization",
         )
 
@@ -60,14 +60,14 @@ def guard_place(
     remedy: str,
     fact: str = "a rule runs functions of its organization's Region and account only (L2)",
 ) -> None:
-    """Require that what a rule works with is in the Region and account of the rule's stack (L2).
+    """Require that what a rule or an event log works with is in the Region and account of its stack (L2, W2).
 
     A difference known now is reported at synth, and so are two places that one stack would have to be in. Where only
     the deployment decides the stack's place, the template gets a rule that CloudFormation asserts first. A Region or
     account that is a token itself is trusted.
 
     Args:
-        scope: The rule.
+        scope: The rule or event log.
         record: The record of its stack.
         what: What must be in that place, with its name or article.
         region: Its Region.
@@ -94,7 +94,7 @@ def guard_place(
                 record.top_level,
                 f"WorkMail{place.capitalize()}{found}",
                 Fn.condition_equals(here, found),
-                f"The stack's Run Lambda rules are for {place} {found}: deploy it there",
+                f"What the stack has for WorkMail belongs to {place} {found}: deploy it there",
             )
             continue
         required, by_what, by_scope = required_places[place]
@@ -104,7 +104,7 @@ def guard_place(
                 f"WorkMailTwo{place.capitalize()}s",
                 found=f"{what} of {place} {found} in one stack with {by_what} of {place} {required}, which "
                 f"{by_scope.node.path} needs",
-                allowed=f"one {place} per stack: rules run functions of their organization's {place} only (L2)",
+                allowed=f"one {place} per stack: {fact}",
                 remedy="put each into a stack of its own with env=Environment(region=…, account=…)",
             )
 

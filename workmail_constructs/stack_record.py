@@ -36,6 +36,8 @@ class AppRecord:
 
     declarations: list[Declaration] = field(default_factory=list)
     """The email flow rules of all stacks, in the order of their declaration."""
+    event_logs: dict[tuple[Stage | None, tuple[str, ...]], str] = field(default_factory=dict)
+    """The path of what logs the email events of an organization, by stage and the organization's key."""
     readable_buckets: set[tuple[AnyBucket, str]] = field(default_factory=set)
     """Buckets that WorkMail may read, each with the ARN of the organization it reads for."""
     log_keys: set[tuple[AnyKey, str]] = field(default_factory=set)

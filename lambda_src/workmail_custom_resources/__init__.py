@@ -1,1 +1,1 @@
-"""Handlers of our custom resources: each a file that runs by itself, since a template carries its text."""
+"""Handlers of our custom resources: a template carries each one's text, after that of what they share."""

@@ -23,6 +23,14 @@ PUT_CONTENT: Final = "workmailmessageflow:PutRawMessageContent"
 LIST_ORGANIZATIONS: Final = "workmail:ListOrganizations"
 """What it takes to find an organization by its alias (L8)."""
 
+DESCRIBE_EVENT_LOGGING: Final = "workmail:DescribeEmailMonitoringConfiguration"
+PUT_EVENT_LOGGING: Final = "workmail:PutEmailMonitoringConfiguration"
+DELETE_EVENT_LOGGING: Final = "workmail:DeleteEmailMonitoringConfiguration"
+"""What it takes to turn an organization's email event logging on and off (W2)."""
+
+EVENT_LOGGING_PRINCIPAL: Final = "events.workmail.amazonaws.com"
+"""The service principal that writes email events to a log group, with the role that it is given (W2)."""
+
 READ_UPDATED: Final = ("s3:GetObject", "s3:GetObjectVersion")
 """What WorkMail does with the objects that hold updated messages (C5)."""
 

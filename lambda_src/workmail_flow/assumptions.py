@@ -97,6 +97,9 @@ DESCRIBES_ALIASES = False
 MAX_FUNCTION_QUALIFIERS = 1
 """F13: a rule may name an alias or a version of a function, whose ARN has it as one more part after the name."""
 
+NOT_LOGGING_IS_NOT_FOUND = "no email monitoring configuration is there for the organization (W2)"
+"""W2: `DescribeEmailMonitoringConfiguration` fails with ResourceNotFoundException while logging is off."""
+
 
 def applied_actions(rule_actions: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """W4: `ruleActions` is a list of objects, each with an `action` and its `recipients`.

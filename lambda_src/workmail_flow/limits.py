@@ -68,3 +68,9 @@ BUCKET_NAME_PATTERN: Final = r"[a-z0-9][a-z0-9-]{2,62}"
 
 MAX_LINE_BYTES: Final = 1_000
 """The longest line of a message, with its CRLF (C8, RFC 5321 section 4.5.3.1.6)."""
+
+LOG_GROUP_ARN_PATTERN: Final = r"arn:aws:logs:[a-z\-0-9]*:[0-9]{12}:log-group:([\.\-_/#A-Za-z0-9]+):\*"
+"""The ARN of a log group for email events, to be matched in full (W2)."""
+
+ROLE_ARN_PATTERN: Final = r"arn:aws:iam:[a-z0-9-]*:[a-z0-9-]+:[A-Za-z0-9][A-Za-z0-9:_/+=,@.-]{0,1023}"
+"""The ARN of a role that WorkMail writes email events with, to be matched in full (W2)."""

@@ -23,7 +23,14 @@ from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
 from tests.constructs.stacks import ACCOUNT, HERE, ORGANIZATION_ID, REGION, new_function, new_rule
 from tests.constructs.steps.rules import new_rule_of
-from workmail_constructs import ContentAccess, FlowRuleOperatorPolicy, Run, WorkMailOrganization
+from workmail_constructs import (
+    ContentAccess,
+    EmailEventLogging,
+    EmailFlowRules,
+    FlowRuleOperatorPolicy,
+    Run,
+    WorkMailOrganization,
+)
 from workmail_constructs.steps.allow_or_block import AllowOrBlock
 from workmail_constructs.steps.ask_state_machine import AskStateMachine
 from workmail_constructs.steps.banner import Banner
@@ -94,6 +101,14 @@ def build(outdir: str) -> App:
     operator = Stack(app, "Operator", env=HERE)
     organization = WorkMailOrganization.from_organization_id(operator, "Organization", ORGANIZATION_ID)
     FlowRuleOperatorPolicy(operator, "Operator", organization=organization)
+    for name, env, logged_id in (("EventLog", HERE, ORGANIZATION_ID), ("AgnosticEventLog", None, "m-" + "0" * 32)):
+        logged = Stack(app, name, env=env)
+        of_log = WorkMailOrganization.from_organization_id(logged, "Organization", logged_id)
+        events = EmailEventLogging(logged, "Events", organization=of_log)
+        events.add_alarms(Topic.from_topic_arn(logged, "OnCall", f"arn:aws:sns:{PLACE}:on-call"))
+        EmailFlowRules.of(logged).drop(
+            'Früh: "50%" \\ *', organization=of_log, direction="INBOUND", senders=["a.example"], destinations=["*"]
+        )
     new_rule(Stack(app, "OnceSteps", env=HERE), code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)])
     editing = [Translate("en"), SubjectPrefix("[EXT]"), Banner("Care"), Footer("Example Ltd")]
     new_rule(Stack(app, "Editing", env=HERE), code=None, steps=editing)

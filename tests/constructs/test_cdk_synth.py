@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NO_SOURCE_ARN = "without source ARN, which lets any organization call the function"
-NO_WORKMAIL = "found a stack with Run Lambda rules in eu-central-1; allowed: eu-west-1"
+NO_WORKMAIL = "found a stack for WorkMail in eu-central-1; allowed: eu-west-1"
 ONE_NAME = "rules have the name 'Rule'; a name is unique in an organization (F1)"
 
 

@@ -44,7 +44,7 @@ def test_any_other_region_is_an_error_once_per_stack(region: str) -> None:
 
     ((path, text),) = errors_of(stack)
     assert path == "/Mail"
-    assert f"found a stack with Run Lambda rules in {region}; allowed: {', '.join(REGIONS)}" in text
+    assert f"found a stack for WorkMail in {region}; allowed: {', '.join(REGIONS)}" in text
     assert "give the stack env=Environment(region=" in text
 
 

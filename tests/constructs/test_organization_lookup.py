@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,6 @@ from tests.constructs.stacks import (
 from workmail_constructs import EmailFlowRules, FlowDirection, WorkMailOrganization, WorkMailPermissionChecks
 from workmail_constructs.declared_rules import from_cloud_assembly
 from workmail_constructs.organization_lookup import OrganizationLookup
-from workmail_custom_resources import organization_lookup as source
 
 LOOKUP = "Custom::WorkMailOrganization"
 FUNCTION = "AWS::Lambda::Function"
@@ -78,31 +75,6 @@ def test_the_function_may_list_the_organizations_of_its_region_and_write_its_log
     ]
     assert "ManagedPolicyArns" not in only(stack, "AWS::IAM::Role")
     assert only(stack, "AWS::Logs::LogGroup") == {"RetentionInDays": 30}
-
-
-def test_the_function_runs_what_is_tested_within_its_time() -> None:
-    stack = new_stack()
-    from_alias(stack)
-    function = only(stack, FUNCTION)
-
-    assert function["Code"] == {"ZipFile": Path(source.__file__).read_text(encoding="utf-8")}
-    assert (function["Handler"], function["Runtime"], function["Architectures"]) == (
-        "index.handler",
-        "python3.13",
-        ["arm64"],
-    )
-    assert function["Timeout"] - source._KEPT_FOR_THE_ANSWER >= 30
-    attempts = len(source._PAUSES) * 2 * source._LONGEST_WAIT + sum(source._PAUSES)
-    assert attempts <= source._KEPT_FOR_THE_ANSWER
-    assert "Environment" not in function
-
-
-def test_the_code_in_the_template_needs_no_other_file_of_ours() -> None:
-    nodes = list(ast.walk(ast.parse(Path(source.__file__).read_text(encoding="utf-8"))))
-    names = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
-    names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
-
-    assert {name.partition(".")[0] for name in names} - sys.stdlib_module_names == {"boto3", "botocore"}
 
 
 def test_organizations_of_a_stack_share_the_function_and_those_of_one_alias_the_lookup() -> None:

@@ -27,6 +27,7 @@ from workmail_local.aws.local_organizations import LocalOrganizations
 from workmail_local.aws.refusal import refusal
 from workmail_local.aws.request_guard import RequestGuard
 from workmail_local.aws.saved_deployments import SavedDeployments
+from workmail_local.aws.workmail_event_logging import WorkMailEventLogging
 from workmail_local.aws.workmail_reads import WorkMailReads
 
 if TYPE_CHECKING:
@@ -53,14 +54,16 @@ class Endpoint:
         # One line per request would bury what matters in the log.
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         moto = _UnknownOperations(DomainDispatcherApplication(create_backend_app))
-        organizations = LocalOrganizations(WorkMailReads(moto, state), identities)
+        self._temporary = tempfile.TemporaryDirectory()  # removed when the process ends
+        kept = state or Path(self._temporary.name)
+        event_logging = WorkMailEventLogging(WorkMailReads(moto, state), identities, kept)
+        organizations = LocalOrganizations(event_logging, identities)
         invocations = FunctionInvocations(organizations, state=state, identities=identities)
         guarded = RequestGuard(FunctionAccess(invocations, identities), keys=keys, identities=identities)
         self._server = make_server("127.0.0.1", 0, guarded, threaded=True, request_handler=MotoRequestHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._temporary = tempfile.TemporaryDirectory()  # removed when the process ends
         CustomResourceProvider.functions = LocalCustomResourceFunctions(
-            work=(state or Path(self._temporary.name)) / "functions",
+            work=kept / "functions",
             endpoint=self.url,
             keys=keys,
             identities=identities,

@@ -21,6 +21,7 @@ from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.responses import ActionResult
 from moto.dynamodb.models import DynamoDBBackend
 from moto.iam import models as iam
+from moto.logs.models import LogGroup
 from moto.moto_server import werkzeug_app
 from moto.sts.models import STSBackend
 
@@ -47,6 +48,7 @@ def apply(*, account_of_key: Callable[[str], str]) -> None:
     _give_out_unguessable_keys()
     _write_items_one_at_a_time()
     _tell_invoke_configurations_apart()
+    _name_log_groups_with_their_streams()
     _disable_cors()
 
 
@@ -156,6 +158,18 @@ def _tell_invoke_configurations_apart() -> None:
 
     LambdaResponse.get_function_event_invoke_config = get_of_qualifier  # type: ignore[method-assign]
     LambdaBackend.list_function_event_invoke_configs = list_all  # type: ignore[method-assign]
+
+
+def _name_log_groups_with_their_streams() -> None:
+    """In moto, `Fn::GetAtt` of a log group's ARN lacks the `:*` at its end: a policy would not cover its streams."""
+    attribute = LogGroup.get_cfn_attribute
+
+    @wraps(attribute)
+    def with_streams(self: LogGroup, attribute_name: str) -> str:
+        value = attribute(self, attribute_name)
+        return f"{value}:*" if attribute_name == "Arn" else value
+
+    LogGroup.get_cfn_attribute = with_streams  # type: ignore[method-assign]
 
 
 def _disable_cors() -> None:

@@ -20,7 +20,14 @@ from tests.constructs.checked_app import OWN_STEP
 from tests.constructs.pages import WRITE, table
 from tests.constructs.stacks import ORGANIZATION_ID, new_function, new_rule, new_stack
 from tests.constructs.steps.rules import new_rule_of
-from workmail_constructs import ContentAccess, EmailFlowRules, FlowRuleOperatorPolicy, Run, WorkMailOrganization
+from workmail_constructs import (
+    ContentAccess,
+    EmailEventLogging,
+    EmailFlowRules,
+    FlowRuleOperatorPolicy,
+    Run,
+    WorkMailOrganization,
+)
 from workmail_constructs.flow_rule_operator_policy import FLOW_RULE_OPERATOR_ACTIONS
 from workmail_constructs.rule_function import LOG_KEY_ACTIONS, NETWORK_ACTIONS
 from workmail_constructs.steps.allow_or_block import AllowOrBlock
@@ -39,6 +46,7 @@ from workmail_constructs.steps.save_message import SaveMessage
 from workmail_constructs.steps.subject_prefix import SubjectPrefix
 from workmail_constructs.steps.translate import Translate
 from workmail_constructs.testing.template_policies import TemplatePolicies
+from workmail_flow.arns import DELETE_EVENT_LOGGING, DESCRIBE_EVENT_LOGGING, PUT_EVENT_LOGGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -54,9 +62,16 @@ REASONS: dict[tuple[str, ...], str] = {
         "role's trust policy",
         "Allow",
         "sts:AssumeRole",
+        "lambda.amazonaws.com",
     ): "Lambda runs the function with this role; nobody else can.",
+    (
+        "role's trust policy",
+        "Allow",
+        "sts:AssumeRole",
+        "events.workmail.amazonaws.com",
+    ): "WorkMail writes its event log with this role (W2); nobody else can.",
     ("role's policy", "Allow", "logs:CreateLogStream", "logs:PutLogEvents"): (
-        "The function's log, in its own log group. Lambda's managed policy would allow every log group of the account."
+        "Write a log, in this log group only. Lambda's managed policy would allow every log group of the account."
     ),
     ("role's policy", "Allow", "workmailmessageflow:GetRawMessageContent"): (
         "Fetch message content, of this organization and direction only (C3)."
@@ -106,6 +121,17 @@ REASONS: dict[tuple[str, ...], str] = {
         "Find the organization with an alias during a deployment (L8). The action takes no resource; the condition "
         "keeps it in the stack's Region."
     ),
+    (
+        "role's policy",
+        "Allow",
+        *sorted((DELETE_EVENT_LOGGING, DESCRIBE_EVENT_LOGGING, PUT_EVENT_LOGGING)),
+    ): (
+        "Turn the organization's event log on and off, and see first whether somebody else's is there (W2). The rights "
+        "are in a policy of their own, which lasts until the log is off."
+    ),
+    ("role's policy", "Allow", "iam:PassRole"): (
+        "Whoever names a role to a service has to be allowed to pass it: this one role, to WorkMail's event log only."
+    ),
     ("key policy", "Allow", *sorted(LOG_KEY_ACTIONS)): (
         "CloudWatch Logs encrypts with the key, for log groups of this account. A log group names its key, so the key "
         "cannot name that one log group."
@@ -153,7 +179,8 @@ REASONS: dict[tuple[str, ...], str] = {
         "`AllowOrBlock` looks up the items that can match an address, by their keys; no scan and no query."
     ),
 }
-"""Why each kind of statement is made: by policy, effect, actions, and for a denial by its condition keys."""
+"""Why each kind of statement is made: by policy, effect and actions, for a denial by its condition keys too, and for a
+trust policy by whom it trusts."""
 
 _INTRODUCTION = f"""\
 # Permissions
@@ -187,6 +214,11 @@ def _organization(stack: Stack, brought: dict[str, Any]) -> WorkMailOrganization
 
 def _alias(stack: Stack, brought: dict[str, Any]) -> WorkMailOrganization:
     return WorkMailOrganization.from_alias(stack, "Organization", "acme", **brought)
+
+
+def _event_logging(stack: Stack, brought: dict[str, Any]) -> None:
+    organization = WorkMailOrganization.from_organization_id(stack, "Organization", ORGANIZATION_ID)
+    EmailEventLogging(stack, "Events", organization=organization, **brought)
 
 
 def _plain_rule(stack: Stack, brought: dict[str, Any]) -> None:
@@ -279,6 +311,13 @@ CASES = (
         lambda stack: {"log_encryption_key": Key(stack, "Key")},
     ),
     Case("FlowRuleOperatorPolicy", "For whoever types the rules into the console", _operator),
+    Case("EmailEventLogging", "With CloudWatch Logs' own key", _event_logging),
+    Case(
+        "EmailEventLogging",
+        "With your KMS key as `log_encryption_key`",
+        _event_logging,
+        lambda stack: {"log_encryption_key": Key(stack, "Key")},
+    ),
     Case("EmailFlowRules", "Rules that run no function", _plain_rule),
     Case("WorkMailOrganization", "`from_alias`", _alias),
     Case("WorkMailOrganization", "`from_organization_id`, `from_organization_arn`", _organization),
@@ -360,7 +399,8 @@ class Statement:
     def reason_key(self) -> tuple[str, ...]:
         """What `REASONS` lists it by."""
         keys = (key for _, key, _ in self.conditions) if self.effect == "Deny" else ()
-        return (self.policy, self.effect, *sorted(self.actions), *keys)
+        trusted = (self.who,) if self.policy == "role's trust policy" else ()
+        return (self.policy, self.effect, *sorted(self.actions), *keys, *trusted)
 
 
 def statements(case: Case) -> list[Statement]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import textwrap
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.local.aws.conftest import ROLE, LocalAws, function
-from workmail_custom_resources import organization_lookup
+from workmail_constructs.assets import source_of
 
 pytestmark = pytest.mark.xdist_group("aws")
 
-HANDLER = Path(organization_lookup.__file__).read_text(encoding="utf-8")
+HANDLER = source_of("workmail_custom_resources.organization_lookup")
 
 # A function that answers with what `answer(event)` returns.
 ANSWERING = """

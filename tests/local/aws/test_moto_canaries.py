@@ -110,6 +110,12 @@ def test_an_invoke_configuration_is_the_functions_whatever_is_asked_for(moto: Pl
         assert found["MaximumRetryAttempts"] == 1, "moto tells them apart: _tell_invoke_configurations_apart may go"
 
 
+def test_a_log_groups_arn_lacks_its_streams(moto: PlainMoto) -> None:
+    outputs = {"Arn": {"Value": {"Fn::GetAtt": ["Group", "Arn"]}}}
+    (output,) = moto.create({"Group": {"Type": "AWS::Logs::LogGroup"}}, Outputs=outputs)["Outputs"]
+    assert not output["OutputValue"].endswith(":*"), "moto adds :*: _name_log_groups_with_their_streams may go"
+
+
 def test_no_value_stays_in_lists() -> None:
     found = parsing.clean_json([{"Ref": "AWS::NoValue"}], {"AWS::NoValue": None})
     assert found == [None], "moto drops AWS::NoValue from lists: Resolver.resolve need not"
@@ -340,6 +346,7 @@ STILL: dict[str, Callable[[PlainMoto], bool]] = {
     "AWS::Lambda::LayerVersion": gives_an_object_for_a_layer,
     "AWS::Lambda::Permission": cannot("delete", "AWS::Lambda::Permission"),
     "AWS::Lambda::Version": gives_a_name_for_a_version,
+    "AWS::Logs::MetricFilter": lacks("AWS::Logs::MetricFilter"),
     "AWS::S3::Bucket": keeps_a_bucket_with_objects_silently,
     "AWS::S3::BucketPolicy": lacks("AWS::S3::BucketPolicy"),
     "AWS::SNS::Subscription": lacks("AWS::SNS::Subscription"),
@@ -351,6 +358,7 @@ STILL: dict[str, Callable[[PlainMoto], bool]] = {
     "AWS::CDK::Metadata": lacks("AWS::CDK::Metadata"),
     "AWS::CloudFormation::WaitConditionHandle": lacks("AWS::CloudFormation::WaitConditionHandle"),
     "Custom::S3AutoDeleteObjects": lacks("Custom::S3AutoDeleteObjects"),
+    "Custom::WorkMailEmailEventLogging": lacks("Custom::WorkMailEmailEventLogging"),
     "Custom::WorkMailOrganization": lacks("Custom::WorkMailOrganization"),
 }
 """What moto still does wrong, by the resource type that has a provider of ours for it."""

@@ -397,6 +397,17 @@ def test_retained_resources_outlive_their_stack(aws: LocalAws) -> None:
     assert aws.client("sqs").get_queue_url(QueueName="retained")["QueueUrl"]
 
 
+def test_a_resource_is_deleted_before_what_an_update_made_it_depend_on(aws: LocalAws) -> None:
+    queue = {"Type": "AWS::SQS::Queue"}
+    stack_id = aws.create("Depends", {"Old": queue})["StackId"]
+    aws.update("Depends", {"Old": {**queue, "DependsOn": "New"}, "New": queue})
+    aws.delete("Depends")
+
+    events = aws.events(stack_id)
+    deleted = [name for name, status, _ in events if status == "DELETE_COMPLETE" and name in ("Old", "New")]
+    assert deleted == ["Old", "New"]
+
+
 def test_a_stack_in_an_account_of_its_own(aws: LocalAws) -> None:
     role = "arn:aws:iam::999999999999:role/cdk-hnb659fds-deploy-role-999999999999-eu-west-1"
     credentials = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="cdk")["Credentials"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from workmail_custom_resources import organization_lookup
+from workmail_custom_resources import custom_resource
 from workmail_custom_resources.organization_lookup import handler
 
 if TYPE_CHECKING:
@@ -121,8 +121,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World()
     monkeypatch.setenv("AWS_ENDPOINT_URL_WORKMAIL", made.workmail.url)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setattr(organization_lookup, "_PAUSES", (0, 0, 0))
-    monkeypatch.setattr(organization_lookup, "_PAUSES_FOR_RIGHTS", (0, 0))
+    monkeypatch.setattr(custom_resource, "ANSWER_PAUSES", (0, 0, 0))
+    monkeypatch.setattr(custom_resource, "PAUSES_UNTIL_IT_COUNTS", (0, 0))
     yield made
     for server in (made.workmail, made.cloudformation):
         server.shutdown()

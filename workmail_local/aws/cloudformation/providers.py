@@ -10,6 +10,7 @@ from moto.s3.models import FakeBucket
 from moto.sns.models import Topic
 from moto.sqs.models import Queue
 
+from workmail_flow.event_logging_resource import EVENT_LOGGING_TYPE
 from workmail_flow.lookup_resource import LOOKUP_TYPE
 from workmail_local.aws.cloudformation.custom_resource import CustomResourceProvider
 from workmail_local.aws.cloudformation.lambda_providers import (
@@ -30,6 +31,7 @@ from workmail_local.aws.cloudformation.service_providers import (
     AutoDeleteObjectsProvider,
     BucketProvider,
     ManagedPolicyProvider,
+    MetricFilterProvider,
     ParameterProvider,
     QueuePolicyProvider,
     QueueProvider,
@@ -51,6 +53,7 @@ OWN_PROVIDERS: dict[str, Provider] = {
     "AWS::Lambda::LayerVersion": LayerVersionProvider(),
     "AWS::Lambda::Permission": PermissionProvider(),
     "AWS::Lambda::Version": VersionProvider(),
+    "AWS::Logs::MetricFilter": MetricFilterProvider(),
     "AWS::S3::Bucket": BucketProvider(FakeBucket),
     # Kept from moto, which would enforce it and so block every upload over http; the local WorkMail evaluates it.
     "AWS::S3::BucketPolicy": RememberingProvider(real=True),
@@ -64,6 +67,7 @@ OWN_PROVIDERS: dict[str, Provider] = {
     "AWS::CloudFormation::WaitConditionHandle": RememberingProvider(real=True),
     "AWS::CDK::Metadata": RememberingProvider(real=True),
     "Custom::S3AutoDeleteObjects": AutoDeleteObjectsProvider(),
+    EVENT_LOGGING_TYPE: CustomResourceProvider(),
     LOOKUP_TYPE: CustomResourceProvider(),
 }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from moto.cloudformation.exceptions import ValidationError
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import Role, iam_backends
+from moto.logs.models import logs_backends
 from moto.s3.exceptions import MissingBucket
 from moto.s3.models import FakeBucket, s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
@@ -134,6 +135,30 @@ class ManagedPolicyProvider(MotoProvider):
         for role in iam.roles.values():
             role.managed_policies.pop(existing.arn, None)
         iam.managed_policies.pop(existing.arn, None)
+
+
+class MetricFilterProvider(Provider):
+    """`AWS::Logs::MetricFilter`, which moto keeps and describes; it counts nothing."""
+
+    name_property = "FilterName"
+
+    def create(self, request: ResourceRequest) -> RememberedResource:
+        """Put the filter on its log group."""
+        properties = request.properties
+        transformations: Any = [  # moto says that it is text
+            {name[0].lower() + name[1:]: value for name, value in each.items()}
+            for each in properties["MetricTransformations"]
+        ]
+        logs_backends[request.account][request.region].put_metric_filter(
+            request.name, properties["FilterPattern"], properties["LogGroupName"], transformations
+        )
+        return RememberedResource.of(request)
+
+    def delete(self, request: ResourceRequest, existing: RememberedResource) -> None:
+        """Take the filter off."""
+        logs_backends[request.account][request.region].delete_metric_filter(
+            existing.physical_resource_id, existing.properties["LogGroupName"]
+        )
 
 
 class RolePolicyProvider(Provider):

@@ -90,6 +90,8 @@ class StackResources(Resolver):
             if logical_id not in wanted:
                 obsolete.append(self.made.pop(logical_id))
                 del self._parsed_resources[logical_id]
+        # What an update made last may be what an older resource now depends on: deletions go by this order.
+        self.made = {logical_id: self.made[logical_id] for logical_id in wanted}
         return obsolete
 
     def clean_up(self, obsolete: list[MadeResource], report: Report) -> None:
@@ -99,7 +101,7 @@ class StackResources(Resolver):
                 self._delete(made, report)
 
     def remove_all(self, report: Report) -> None:
-        """Delete every resource except those to be retained, last made first.
+        """Delete every resource except those to be retained, each before what it depends on.
 
         Raises:
             Exception: A resource could not be deleted; the rest still exists.

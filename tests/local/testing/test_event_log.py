@@ -1,0 +1,134 @@
+"""WorkMail's event log, turned on and off by the real CDK CLI and the deployed function with its own rights (W2)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from workmail_local.testing.workmail_local import WorkMailLocal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.xdist_group("deployed-app")
+
+APP = Path(__file__).parent / "event_log_app"
+
+
+def organization_of(alias: str) -> str:
+    return f"m-{sha256(alias.encode()).hexdigest()[:32]}"
+
+
+def run(
+    local: WorkMailLocal, command: str, *, stack: str = "Mail", alias: str = "acme", overwrite: str = "no"
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of `workmail-flow local` on the app."""
+    context = (f"stack={stack}", f"alias={alias}", f"overwrite={overwrite}")
+    arguments = [command, "--app", str(APP), "--state", str(local.state)]
+    for each in context:
+        arguments += ["--context", each]
+    code = "from workmail_constructs.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, "local", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "CDK_VALIDATION": "false"},
+    )
+
+
+def deploy(local: WorkMailLocal, **context: str) -> None:
+    done = run(local, "deploy", **context)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def configuration(local: WorkMailLocal, alias: str = "acme") -> dict[str, Any] | None:
+    """What WorkMail says of an organization; None while its events are not logged."""
+    workmail = local.client("workmail")
+    try:
+        found = workmail.describe_email_monitoring_configuration(OrganizationId=organization_of(alias))
+    except workmail.exceptions.ResourceNotFoundException:
+        return None
+    return {name: found[name] for name in ("LogGroupArn", "RoleArn") if name in found}
+
+
+def resources(local: WorkMailLocal, stack: str = "Mail") -> dict[str, str]:
+    found = local.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found}
+
+
+def physical_id(local: WorkMailLocal, name: str, stack: str = "Mail") -> str:
+    (found,) = (each for logical_id, each in resources(local, stack).items() if logical_id[:-8] == name)
+    return found
+
+
+@contextmanager
+def somebody_elses(local: WorkMailLocal) -> Iterator[str]:
+    """An organization that somebody turned logging on for in the console."""
+    local.client("logs").create_log_group(logGroupName="/aws/workmail/emailevents/acme")
+    arn = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/workmail/emailevents/acme:*"
+    local.client("workmail").put_email_monitoring_configuration(OrganizationId=organization_of("acme"), LogGroupArn=arn)
+    yield arn
+
+
+@pytest.mark.fact("W2")
+def test_it_is_turned_on_moved_replayed_and_turned_off(tmp_path: Path) -> None:
+    with WorkMailLocal.running(tmp_path) as local:
+        deploy(local)
+        made = configuration(local)
+        group = physical_id(local, "EventsLogGroup")
+        assert made == {
+            "LogGroupArn": f"arn:aws:logs:us-east-1:123456789012:log-group:{group}:*",
+            "RoleArn": f"arn:aws:iam::123456789012:role/{physical_id(local, 'EventsRole')}",
+        }
+        filters = local.client("logs").describe_metric_filters(logGroupName=group)["metricFilters"]
+        counted = {each["metricTransformations"][0]["metricName"]: each["filterPattern"] for each in filters}
+        assert counted.keys() == {"IncomingEmailBounced", "OutgoingEmailBounced", "RuleApplied Spam"}
+        assert '"Spam"' in counted["RuleApplied Spam"]
+        assert physical_id(local, "EventsConfiguration") == organization_of("acme")
+    with WorkMailLocal.running(tmp_path) as local:
+        # The configuration of the former run is there while the stack is deployed again.
+        assert local.daemon.client.get("/v1/rules")["organizations"] != []
+        assert configuration(local) == made
+        # The rights on the former organization last until it is turned off there.
+        deploy(local, alias="other")
+        assert (configuration(local), configuration(local, "other")) == (None, made)
+        destroyed = run(local, "destroy", alias="other")
+        assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+        assert configuration(local, "other") is None
+        assert json.loads((tmp_path / "email-monitoring.json").read_text()) == {}
+
+
+@pytest.mark.fact("W2")
+def test_what_is_somebody_elses_is_neither_replaced_nor_turned_off_unless_told_to(tmp_path: Path) -> None:
+    with WorkMailLocal.running(tmp_path) as local, somebody_elses(local) as theirs:
+        refused = run(local, "deploy")
+        said = " ".join((refused.stdout + refused.stderr).split())
+        assert refused.returncode != 0
+        assert "logs its email events to the log group /aws/workmail/emailevents/acme, which is not" in said
+        assert "overwrite=True" in said
+        assert configuration(local) == {"LogGroupArn": theirs}
+        (stack,) = local.client("cloudformation").describe_stacks(StackName="Mail")["Stacks"]
+        assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+
+        deploy(local, overwrite="yes")
+        assert physical_id(local, "EventsLogGroup") in str(configuration(local))
+
+        # A second stack is somebody else to the first one.
+        again = run(local, "deploy", stack="Second")
+        assert again.returncode != 0
+        assert physical_id(local, "EventsLogGroup") in again.stdout + again.stderr
+        deploy(local, stack="Second", overwrite="yes")
+        taken_over = configuration(local)
+        assert physical_id(local, "EventsLogGroup", "Second") in str(taken_over)
+        destroyed = run(local, "destroy", stack="Mail")
+        assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+        assert configuration(local) == taken_over
