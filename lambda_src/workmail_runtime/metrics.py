@@ -45,7 +45,6 @@ def count(metric: str, value: float = 1) -> None:
 def write_counts() -> None:
     """Write what was counted since `begin`."""
     write_line(_counts)
-    _counts.clear()
 
 
 def write_line(counts: Mapping[str, float], *, step: str | None = None) -> None:
