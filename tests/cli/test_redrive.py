@@ -520,6 +520,16 @@ def test_copies_are_meant_together(world: World) -> None:
     assert world.visible() == 2
 
 
+def test_others_see_what_is_not_meant_while_a_person_reads(world: World) -> None:
+    world.fail("a")
+    world.fail("b")
+    world.put("hello")
+    one = world.redrive(filters=Filters(message_ids=frozenset({"m-a"})))
+    with one.holding():
+        list(one.receive())
+        assert world.visible() == 2
+
+
 @pytest.mark.parametrize("age", ["18", "h", "1.5h", "-1h", "1w", "99999999d"])
 def test_an_age_has_a_unit(world: World, age: str) -> None:
     assert "allowed is a number of minutes, hours or days, like 18h" in re.sub(
