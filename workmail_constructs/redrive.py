@@ -341,39 +341,39 @@ class Redrive:
             self._change(list(self._held), HOLD_S)
 
     def _release(self, keys: Iterable[tuple[str, str]]) -> None:
-        changed = self._change(list(keys), 0)
-        with self._lock:
-            for key in changed:
-                self._held.pop(key, None)
+        self._change(list(keys), 0)
 
-    def _change(self, keys: Sequence[tuple[str, str]], timeout_s: int) -> list[tuple[str, str]]:
-        """Set how long messages stay hidden, and return those for which it worked."""
+    def _change(self, keys: Sequence[tuple[str, str]], timeout_s: int) -> None:
+        """Set how long messages stay hidden; 0 lets go of them. Those that SQS does not change stay as they are."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        changed = []
         for queue in self.source.queues:
             of_queue = [key for key in keys if key[0] == queue.url]
             for start in range(0, len(of_queue), _BATCH):
-                with self._lock:  # a receipt that was deleted meanwhile is an error of its own entry only
-                    batch = {
-                        str(number): (key, self._held[key])
-                        for number, key in enumerate(of_queue[start : start + _BATCH])
-                        if key in self._held
-                    }
-                entries = [
-                    {"Id": number, "ReceiptHandle": held.receipt, "VisibilityTimeout": timeout_s}
-                    for number, (_, held) in batch.items()
-                ]
-                until = time.time() + timeout_s
-                try:
-                    answer = self.sqs.change_message_visibility_batch(QueueUrl=queue.url, Entries=entries)
-                except (BotoCoreError, ClientError):
-                    continue  # they stay hidden until the time they have
-                for done in answer.get("Successful", ()):
-                    key, held = batch[done["Id"]]
-                    held.until = until
-                    changed.append(key)
-        return changed
+                # Locked until the answer is there: a renewal must not hide again what is released beside it.
+                with self._lock:
+                    batch = [key for key in of_queue[start : start + _BATCH] if key in self._held]
+                    if not batch:
+                        continue
+                    entries = [
+                        {
+                            "Id": str(number),
+                            "ReceiptHandle": self._held[key].receipt,
+                            "VisibilityTimeout": timeout_s,
+                        }
+                        for number, key in enumerate(batch)
+                    ]
+                    until = time.time() + timeout_s
+                    try:
+                        answer = self.sqs.change_message_visibility_batch(QueueUrl=queue.url, Entries=entries)
+                    except (BotoCoreError, ClientError):
+                        continue
+                    for done in answer.get("Successful", ()):
+                        key = batch[int(done["Id"])]
+                        if timeout_s:
+                            self._held[key].until = until
+                        else:
+                            del self._held[key]
 
 
 def on_failure_destination(awslambda: Any, function_arn: str) -> str | None:

@@ -36,7 +36,7 @@ def outcomes(sent: SentMessage) -> list[str]:
 
 def records(local: WorkMailLocal) -> list[dict[str, Any]]:
     sqs = local.client("sqs")
-    url = sqs.get_queue_url(QueueName="rule-failures")["QueueUrl"]
+    url = sqs.get_queue_url(QueueName="again-failures")["QueueUrl"]
     found = []
     for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -46,7 +46,7 @@ def records(local: WorkMailLocal) -> list[dict[str, Any]]:
 
 @pytest.mark.fact("E7")
 def test_its_retries_count_afresh_and_its_failure_is_reported_anew(workmail_local: WorkMailLocal) -> None:
-    workmail_local.deploy_handler(HANDLERS / "replies", synchronous=False)
+    workmail_local.deploy_handler(HANDLERS / "replies", name="again", synchronous=False)
     records(workmail_local)
     sent = send(workmail_local, "raise")
     first = sent.detail["flows"][0]["failureRecord"]["record"]
@@ -61,7 +61,7 @@ def test_its_retries_count_afresh_and_its_failure_is_reported_anew(workmail_loca
 
 
 def test_the_age_of_its_event_counts_afresh(workmail_local: WorkMailLocal) -> None:
-    workmail_local.deploy_handler(HANDLERS / "replies", synchronous=False)
+    workmail_local.deploy_handler(HANDLERS / "replies", name="again", synchronous=False)
     workmail_local.add_fault("throttle")
     sent = send(workmail_local)  # throttled until the event is six hours old
     assert sent.detail["flows"][0]["failureRecord"]["record"]["requestContext"]["condition"] == "EventAgeExceeded"
@@ -75,7 +75,7 @@ def test_the_age_of_its_event_counts_afresh(workmail_local: WorkMailLocal) -> No
 
 @pytest.mark.parametrize("wrong", [{}, {"event": []}, {"event": {"messageId": "x"}}, {"event": {"messageId": 7}}])
 def test_other_events_and_functions_are_refused(workmail_local: WorkMailLocal, wrong: dict[str, Any]) -> None:
-    workmail_local.deploy_handler(HANDLERS / "replies", synchronous=False)
+    workmail_local.deploy_handler(HANDLERS / "replies", name="again", synchronous=False)
     good = invocation(send(workmail_local))
     client = workmail_local.daemon.client
     with pytest.raises(ApiFailedError, match="the event is none that WorkMail sent to") as refused:
@@ -88,7 +88,7 @@ def test_other_events_and_functions_are_refused(workmail_local: WorkMailLocal, w
 
 
 def test_a_reset_forgets_what_waits(workmail_local: WorkMailLocal) -> None:
-    workmail_local.deploy_handler(HANDLERS / "replies", synchronous=False, timeout_s=30)
+    workmail_local.deploy_handler(HANDLERS / "replies", name="again", synchronous=False, timeout_s=30)
     client = workmail_local.daemon.client
     quick = send(workmail_local)
     client.post("/v1/invocations", invocation(quick))
@@ -103,7 +103,7 @@ def test_an_accepted_invocation_survives_a_kill(tmp_path: Path) -> None:
     daemon, _ = Daemon.start(tmp_path, options)
     local = WorkMailLocal(daemon, 600)
     try:
-        local.deploy_handler(HANDLERS / "replies", synchronous=False, timeout_s=30)
+        local.deploy_handler(HANDLERS / "replies", name="again", synchronous=False, timeout_s=30)
         failed = send(local, "raise")
         assert outcomes(failed) == ["function-error"] * 3
         message = b"From: ann@other.test\r\nTo: bob@example.com\r\nSubject: sleep 1.5\r\n\r\nhi\r\n"
