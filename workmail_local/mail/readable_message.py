@@ -1,6 +1,7 @@
 """What a reader of a message sees: its HTML or text, and what is attached. Its HTML is as hostile as its sender.
 
-Nothing here makes HTML safe to put into a page. It is for a frame without scripts, under a policy without network.
+Nothing here makes HTML safe to put into a page. It is for a frame without scripts, under a policy without network. Only
+what such a frame does not stop is renamed: `<a>` to `<not-a>`, for example.
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ _MOST_ATTACHMENTS: Final = 500
 _PICTURES: Final = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
 _CID: Final = re.compile(r"cid:([^\s\"'<>()]{1,250}+)", re.IGNORECASE)
 
-# A browser may connect to the host of a <link> before any policy is asked. No tag is one without these five characters.
-_LINK: Final = re.compile(r"<(?=link)", re.IGNORECASE)
+# A browser connects to the host of such an element before it asks any policy, or follows it when a person clicks with
+# Ctrl or Shift. No element is one of them unless its tag has these characters and one of these ends.
+_INERT: Final = re.compile(
+    r"<(/?)(?=(?:a|area|base|embed|fencedframe|form|frame|iframe|link|meta|object|portal)(?:[\s/>]|\Z))", re.IGNORECASE
+)
 
 _REMOTE: Final = re.compile(
     r"""(?:\b(?:src|srcset|background|poster)\s{0,9}+=\s{0,9}+["']?\s{0,9}+|\burl\(\s{0,9}+["']?)(?:https?:)?//""",
@@ -91,7 +95,7 @@ def readable_message(content: bytes) -> ReadableMessage:
         for body, text in zip(bodies, texts, strict=True)
     )
     readable.remote = sum(1 for _ in _REMOTE.finditer(markup))
-    readable.html = _with_pictures(_LINK.sub("<not-", markup), parts)
+    readable.html = _with_pictures(_INERT.sub(r"<\1not-", markup), parts)
     return readable
 
 

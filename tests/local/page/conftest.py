@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +59,11 @@ class Driven:
 
     def go(self, view: str) -> None:
         self.page.evaluate("view => { location.hash = view; }", view)
+
+    def note(self, request: Request) -> None:
+        """Keep the address of a request, unless a policy stopped it before it was sent."""
+        if request.failure != "csp":
+            self.requests.append(request.url)
 
     @property
     def rows(self) -> Locator:
@@ -113,7 +118,8 @@ def driven(browser: Browser, trap: Trap, workmail_local: WorkMailLocal) -> Itera
         driven = Driven(workmail_local, page, trap)
         page.on("pageerror", lambda error: driven.errors.append(str(error)))
         page.on("dialog", lambda dialog: (driven.dialogs.append(dialog.message), dialog.dismiss()))
-        context.on("request", lambda request: driven.requests.append(request.url))
+        context.on("requestfinished", driven.note)
+        context.on("requestfailed", driven.note)
         yield driven
     assert driven.errors == []
     assert driven.dialogs == []

@@ -20,6 +20,7 @@ follows.delivered = follows.accepted;
 const list = new MessageList((id) => go(`#message/${id}`));
 const message = new MessageView(at("message"));
 let latest = 0;
+let toSearch = false;
 
 function go(hash) {
   if (location.hash === hash) show();
@@ -48,7 +49,11 @@ async function show({ focus = true } = {}) {
     const id = view === "message" ? argument : null;
     list.select(id);
     await message.open(id);
-    if (focus) id ? at("message").focus({ preventScroll: true }) : list.focus();
+    if (!focus) return;
+    if (id) at("message").focus({ preventScroll: true });
+    else if (toSearch) at("search").focus();
+    else list.focus();
+    toSearch = false;
     return;
   }
   await draw(view, argument);
@@ -127,8 +132,9 @@ function shortcuts(event) {
   const typing = event.target.matches("input:not([type=radio]), select, textarea");
   if (event.key === "/" && !typing && !at("messages-view").hidden) {
     event.preventDefault();
-    go("#messages");
-    at("search").focus();
+    toSearch = at("search").offsetParent === null; // a phone shows the list or a message
+    if (toSearch) go("#messages");
+    else at("search").focus();
   } else if (event.key === "Escape" && event.target === at("search")) list.focus();
   else if (event.key === "Escape" && message.id && !typing) go("#messages");
 }

@@ -41,7 +41,6 @@ export class MessageList {
     this.#loading = this.#again = false;
     this.#messages = [];
     this.#complete = false;
-    this.#active = null;
     this.#stale.clear();
     this.#list.scrollTop = 0;
     await this.#more();
