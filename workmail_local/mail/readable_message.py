@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workmail_local.decode_encoded_words import decode_encoded_words
 from workmail_local.mail.mime_part import parts_of
+from workmail_local.message_head import MessageHead
 
 if TYPE_CHECKING:
     from workmail_local.mail.mime_part import MimePart
@@ -48,6 +49,7 @@ class ReadableMessage:
     """A message as a mail program shows it.
 
     Attributes:
+        subject: Decoded.
         html: For a frame without scripts and network; None if no part of it is HTML.
         text: Its plain text; None if `html` is given, or if there is nothing to read.
         attachments: `name`, `type` and `size` of each, up to 500.
@@ -55,6 +57,7 @@ class ReadableMessage:
         cut: Whether there is more to read than `MOST_SHOWN`.
     """
 
+    subject: str
     html: str | None = None
     text: str | None = None
     attachments: list[dict[str, Any]] = field(default_factory=list)
@@ -64,6 +67,7 @@ class ReadableMessage:
     def to_json(self) -> dict[str, Any]:
         """Return what the HTTP API answers."""
         return {
+            "subject": self.subject,
             "html": self.html,
             "text": self.text,
             "attachments": self.attachments,
@@ -78,7 +82,7 @@ def readable_message(content: bytes) -> ReadableMessage:
     inside: defaultdict[str, list[MimePart]] = defaultdict(list)
     for part in parts[1:]:
         inside[part.name.rpartition(".")[0] or "message"].append(part)
-    readable = ReadableMessage()
+    readable = ReadableMessage(MessageHead.parse(content).subject)
     bodies = _bodies(parts[0], inside, readable)
     texts: list[str] = []
     left = MOST_SHOWN

@@ -31,7 +31,7 @@ export function ways(name, legend, choices, chosen = Object.keys(choices)[0]) {
 export async function rendered(path, query, title) {
   const mail = await get(path, query);
   const body = mail.html !== null ? mailFrame(mail.html, title) : pre(mail.text ?? "(no text)", title);
-  const more = [];
+  const more = [el("p", {}, "Subject: ", el("strong", {}, said(mail.subject)))];
   if (mail.remote) more.push(el("p", {}, `${mail.remote} remote ${mail.remote === 1 ? "file is" : "files are"} not loaded.`));
   if (mail.cut) more.push(el("p", {}, "The end is not shown: the message is too long."));
   if (mail.attachments.length) more.push(facts([["Attachments", el("ul", {}, mail.attachments.map((one) =>
