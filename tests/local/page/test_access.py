@@ -15,6 +15,8 @@ from workmail_local.server import page_files
 if TYPE_CHECKING:
     from tests.local.page.conftest import Driven
 
+pytestmark = pytest.mark.xdist_group("page")
+
 HANDLERS = Path(__file__).parents[1] / "handlers"
 STYLE = (Path(page_files.__file__).with_name("page") / "style.css").read_text("utf-8")
 MESSAGE = b"From: ann@other.test\r\nTo: bob@example.com\r\nSubject: hello\r\n\r\nhi\r\n"

@@ -30,7 +30,7 @@ export function ways(name, legend, choices, chosen = Object.keys(choices)[0]) {
 /** Return what a reader sees of the mail at an address of the API. */
 export async function rendered(path, query, title) {
   const mail = await get(path, query);
-  const body = mail.html !== null ? mailFrame(mail.html, title) : pre(mail.text ?? "(no text)", title);
+  const body = mail.html !== null ? el("div", { class: "framed" }, mailFrame(mail.html, title)) : pre(mail.text ?? "(no text)", title);
   const more = [el("p", {}, "Subject: ", el("strong", {}, said(mail.subject)))];
   if (mail.remote) more.push(el("p", {}, `${mail.remote} remote ${mail.remote === 1 ? "file is" : "files are"} not loaded.`));
   if (mail.cut) more.push(el("p", {}, "The end is not shown: the message is too long."));
