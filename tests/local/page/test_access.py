@@ -105,6 +105,8 @@ def test_everything_can_be_done_by_keyboard(driven: Driven) -> None:
     keyboard.press("Tab")
     expect(focused).to_have_text("Skip to the content")
     expect(focused).to_be_in_viewport()
+    keyboard.press("Enter")
+    expect(focused).to_have_id("view")
     keyboard.press("/")
     expect(focused).to_have_id("search")
     keyboard.type("j/k hello")
