@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from aws_cdk.aws_sns import Topic
 
 from tests.constructs.stacks import HANDLER, errors_of, new_rule, new_stack, only, properties_of
 from workmail_constructs import (
+    EmailEventLogging,
     FallbackAction,
     FlowDirection,
     RuleCode,
@@ -81,6 +83,27 @@ def test_an_organization_is_looked_up_by_its_alias() -> None:
     exec(example("The organization"), {"stack": stack, "WorkMailOrganization": WorkMailOrganization})  # noqa: S102 - our own page
 
     assert only(stack, "Custom::WorkMailOrganization")["Alias"] == "acme"
+
+
+def test_the_event_log_is_turned_on_with_alarms() -> None:
+    stack = new_stack()
+    organization = WorkMailOrganization.from_organization_id(stack, "Org", "m-" + "0" * 32)
+    names = {"EmailEventLogging": EmailEventLogging, "stack": stack, "organization": organization}
+    exec(example("WorkMail's event log"), {**names, "topic": Topic(stack, "OnCall")})  # noqa: S102 - our own page
+
+    assert len(properties_of(stack, "AWS::CloudWatch::Alarm")) == 2
+
+
+def test_the_page_lists_the_parts_and_the_numbers_of_the_event_log() -> None:
+    section = PAGE.partition("## WorkMail's event log\n")[2].partition("\n## ")[0]
+    parts = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+    numbers = dict(re.findall(r"^\| `(\w+)=(\d+)` \|", section, re.MULTILINE))
+    defaults = {name: each.default for name, each in signature(EmailEventLogging.add_alarms).parameters.items()}
+
+    assert parts == EmailEventLogging.__annotations__.keys() - {"organization"}
+    assert {name: int(number) for name, number in numbers.items()} == {
+        name: default for name, default in defaults.items() if isinstance(default, int)
+    }
 
 
 @pytest.mark.parametrize("attribute", re.findall(r"^\| [a-z ]+ \| `(\w+)` \|", PAGE, re.MULTILINE))
