@@ -47,13 +47,13 @@ if TYPE_CHECKING:
     from aws_cdk.aws_sqs import IQueue
     from typing_extensions import TypeVar as DefaultTypeVar
 
-    from workmail_constructs.alarms import RuleAlarms
     from workmail_constructs.content_access import AnyContentAccess
     from workmail_constructs.interfaces import AnyAlarmAction, AnyBucket, AnyFunction, AnyKey
     from workmail_constructs.organization import WorkMailOrganization
     from workmail_constructs.rule_code import RuleCode
     from workmail_constructs.run import Run
     from workmail_constructs.steps.step import Step
+    from workmail_constructs.watching.rule_alarms import RuleAlarms
     from workmail_flow.flow_rule import FlowRule
     from workmail_flow.words import AnyDirection
 
@@ -401,7 +401,7 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         Raises:
             ValueError: A number or action is not as described, or the rule has its alarms already.
         """
-        from workmail_constructs.alarms import RuleAlarms  # alarm actions take a while to load
+        from workmail_constructs.watching.rule_alarms import RuleAlarms  # alarm actions take a while to load
 
         return RuleAlarms(
             self,
