@@ -1,8 +1,8 @@
 """Code that a page shows is that of a file which the tests run.
 
-`<!-- shows PATH -->` or `<!-- shows PATH:SECTION -->` stands before a code block. The block holds the file, or what is between
-`# [SECTION` and `# SECTION]` in it, after import lines of its own if it has some. `python -m tests.unit.test_shown_code`
-writes the blocks anew.
+`<!-- shows PATH -->` or `<!-- shows PATH:SECTION -->` stands before a code block. The block holds the file, or what is
+between `# [SECTION` and `# SECTION]` in it, after import lines of its own if it has some.
+`python -m tests.unit.test_shown_code` writes the blocks anew.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(
-    r"<!-- shows (?P<file>[\w./-]+)(?::(?P<section>\w+))? -->\n+```(?P<language>\w+)\n(?P<code>.*?)```", re.DOTALL
+    r"<!-- shows (?P<file>[\w./-]+)(?::(?P<section>\w+))? -->\n+```\w+\n(?P<code>.*?)```",
+    re.DOTALL,
 )
 MARK = re.compile(r"^ *# (?:\[\w+|\w+\])\n", re.MULTILINE)
 IMPORTS = re.compile(r"(?:(?:from|import) .*\n)+\n+")
