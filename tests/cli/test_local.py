@@ -145,6 +145,7 @@ def test_up_again_says_where_it_runs(workmail_local: WorkMailLocal, run: Run) ->
     again = json.loads(run("up", "--json").stdout)
     assert (again["started"], again["pid"]) == (False, workmail_local.daemon.pid)
     assert "It is already running" in run("up").stdout
+    assert (workmail_local.state / ".gitignore").read_text() == "*\n"
     token = workmail_local.daemon.ready["token"]
     status = run("status").stdout
     assert "SMTP inbound" in status

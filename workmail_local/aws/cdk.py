@@ -26,7 +26,7 @@ _SETTINGS = "cdk.json"
 _OLDEST_CLI = (2, 1147, 0)
 """The oldest that reads what the oldest aws-cdk-lib we support writes: its `minimumCliVersion`."""
 
-_INSTALL = "npm install --save-dev aws-cdk@^2.1148.1"
+INSTALL_CLI = "npm install --save-dev aws-cdk@^2.1148.1"
 """Without a version, npm may install a release of another kind."""
 
 
@@ -161,13 +161,13 @@ def find_cdk_cli(folder: Path, path: str) -> str:
     if found is None:
         raise CdkError(
             f"The CDK CLI was found neither in node_modules/.bin of {absolute} and the folders above it nor on PATH: "
-            f"run {_INSTALL} there"
+            f"run {INSTALL_CLI} there"
         )
     version = _cli_version(Path(found))
     if version is not None and not (version >= _OLDEST_CLI and version[0] == _OLDEST_CLI[0]):
         raise CdkError(
             f"{found} has version {_dotted(version)}; needed is {_dotted(_OLDEST_CLI)} or newer of version "
-            f"{_OLDEST_CLI[0]}: run {_INSTALL} in {absolute}"
+            f"{_OLDEST_CLI[0]}: run {INSTALL_CLI} in {absolute}"
         )
     return found
 

@@ -116,6 +116,7 @@ async def serve(state: Path, settings: Settings) -> None:
 async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None:
     """Start every part and write `daemon.json`; closing the stack stops them in reverse order."""
     make_private_folder(state)
+    write_whole_file(state / ".gitignore", b"*\n")  # it is in the folder of the user's app, as a rule
     _lock(stack, state)
     narrow(state)
     for folder in (state, state / "content", state / "outbound"):
