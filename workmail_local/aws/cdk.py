@@ -18,7 +18,7 @@ from workmail_local.access_keys import SECRET_ACCESS_KEY
 from workmail_local.loopback import local_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _MANIFEST = "manifest.json"
 _SETTINGS = "cdk.json"
@@ -106,6 +106,7 @@ def run_cdk(
     access_key_id: str,
     region: str,
     output: IO[str] = sys.stderr,
+    variables: Mapping[str, str] | None = None,
 ) -> int:
     """Run the CDK CLI and return its exit status; everything it prints goes straight to `output`.
 
@@ -116,6 +117,7 @@ def run_cdk(
         access_key_id: The developer's key there.
         region: Region of environment-agnostic stacks.
         output: A file of the operating system.
+        variables: Further environment variables.
 
     Raises:
         CdkError: The CLI or Node.js is not found.
@@ -133,6 +135,7 @@ def run_cdk(
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
             "NODE_NO_WARNINGS": "1",
             "PATH": _path_of_app(app.folder, environment),
+            **(variables or {}),
         }
         command = [find_cdk_cli(app.folder, environment["PATH"]), *arguments, "--no-notices", "--no-version-reporting"]
         if app.command is not None:

@@ -21,6 +21,7 @@ from workmail_local.aws import moto_patches
 from workmail_local.aws.bootstrap import bootstrap
 from workmail_local.aws.cloudformation.custom_resource import CustomResourceProvider
 from workmail_local.aws.cloudformation.local_stack import LocalStack
+from workmail_local.aws.code_updates import CodeUpdates
 from workmail_local.aws.custom_resource_functions import LocalCustomResourceFunctions
 from workmail_local.aws.function_access import FunctionAccess
 from workmail_local.aws.function_identities import FunctionIdentities
@@ -60,7 +61,8 @@ class Endpoint:
         kept = state or Path(self._temporary.name)
         event_logging = WorkMailEventLogging(WorkMailReads(moto, state), identities, kept)
         organizations = LocalOrganizations(event_logging, identities)
-        invocations = FunctionInvocations(organizations, state=state, identities=identities)
+        updates = CodeUpdates(organizations, state=state, identities=identities)
+        invocations = FunctionInvocations(updates, state=state, identities=identities)
         guarded = RequestGuard(FunctionAccess(invocations, identities), keys=keys, identities=identities)
         with _listen(port) as listener:
             self._server = make_server(
