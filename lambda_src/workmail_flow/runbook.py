@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from workmail_flow.arns import is_known_arn
-from workmail_flow.assumptions import specificity_of_rule
+from workmail_flow.change_plan import creation_key
 from workmail_flow.function_change import arn_in_words
 from workmail_flow.limits import END_OF_SUPPORT
 from workmail_flow.overlaps import Overlaps
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from workmail_flow.flow_rule import FlowRule
     from workmail_flow.function_change import FunctionChange
@@ -30,31 +30,10 @@ ACTION_LABELS: Final = {
 }
 """The console's words for the actions (F2, F3)."""
 
-_CREATED: Final = (
-    RuleAction.DEFAULT,
-    RuleAction.BYPASS_SPAM_CHECK,
-    RuleAction.ROUTE_TO_SMTP_GATEWAY,
-    RuleAction.MOVE_TO_JUNK,
-    RuleAction.RUN_LAMBDA,
-    RuleAction.BOUNCE,
-    RuleAction.DROP,
-)
-# What can only deliver comes first, what can lose mail last: while rules are missing, no mail is bounced or dropped
-# that the whole set delivers (F11).
-
 
 def creation_order(rule_set: RuleSet) -> tuple[FlowRule, ...]:
-    """Return the rules in an order of creation that never bounces or drops mail by mistake meanwhile.
-
-    Functions may drop mail too, so Run Lambda rules come after what delivers. More specific rules come before broader
-    ones. Removal is as safe in the reverse order.
-    """
-
-    def key(rule: FlowRule) -> tuple[int, int, int]:
-        sender, destination = specificity_of_rule(_most_specific(rule.senders), _most_specific(rule.destinations))
-        return _CREATED.index(rule.action), -sender, -destination
-
-    return tuple(sorted(rule_set, key=key))
+    """Return the rules in the order of `creation_key`."""
+    return tuple(sorted(rule_set, key=creation_key))
 
 
 def runbook(rule_set: RuleSet, *, organization_id: str, changed: Sequence[FunctionChange] = ()) -> str:
@@ -176,10 +155,6 @@ def _removal(rules: tuple[FlowRule, ...]) -> Iterator[str]:
 
 
 _TABS = {FlowDirection.INBOUND: "Inbound rules", FlowDirection.OUTBOUND: "Outbound rules"}
-
-
-def _most_specific(patterns: Iterable[Pattern]) -> int:
-    return max(pattern.specificity for pattern in patterns)
 
 
 def _counted(patterns: tuple[Pattern, ...]) -> str:

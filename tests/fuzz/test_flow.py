@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from workmail_flow.address import address_key, domain_key
+from workmail_flow.change_plan import plan_changes
 from workmail_flow.coverage import groups
 from workmail_flow.diff import diff
 from workmail_flow.explain import explain
@@ -235,6 +236,56 @@ def _narrowest(rules: RuleSet, direction: FlowDirection, sender: str, recipient:
         best([pattern for rule in own for pattern in rule.senders], sender),
         best([pattern for rule in own for pattern in rule.destinations], recipient),
     )
+
+
+@pytest.mark.fact("F14")
+@given(before=rule_sets(), after=rule_sets(), sender=addresses, recipient=addresses, direction=directions)
+def test_while_rules_change_mail_meets_the_old_or_the_new_ones_or_is_named(
+    before: RuleSet, after: RuleSet, sender: str, recipient: str, direction: FlowDirection
+) -> None:
+    steps = plan_changes(before, after)
+    after = RuleSet(next((old for old in before if _is_typed_alike(old, rule)), rule) for rule in after)
+    # No source says which of two equal rules comes first (F10): here it is the same one all the time.
+    known = list(dict.fromkeys([*after, *before]))
+
+    def decide(rules: set[FlowRule]) -> FlowRule | None:
+        return naive_decide(RuleSet(sorted(rules, key=known.index)), direction, None, sender, recipient)[0]
+
+    allowed = [_effect(decide(set(before))), _effect(decide(set(after)))]
+    narrowest = _narrowest(RuleSet(known), direction, sender, recipient)
+    present, exposed = set(before), dict[int, tuple[object, ...]]()
+    for number, step in enumerate(steps, 1):
+        present = present - {step.before} | ({step.after} if step.after else set())
+        assert len({rule.name for rule in present}) == len(present), "a name is unique (F1)"
+        exposed = {until: effect for until, effect in exposed.items() if until > number}
+        exposed |= {
+            exposure.until: _effect(exposure.rule)
+            for exposure in step.exposures
+            if exposure.direction is direction
+            and narrowest[0] in exposure.senders
+            and narrowest[1] in exposure.destinations
+        }
+        meanwhile = _effect(decide(present))
+        assert list(exposed.values()) == ([] if meanwhile in allowed else [meanwhile])
+    assert present == set(after)
+
+
+def _is_typed_alike(one: FlowRule, other: FlowRule) -> bool:
+    forms = [
+        (rule.name, rule.direction, set(rule.senders), set(rule.destinations), rule.effect) for rule in (one, other)
+    ]
+    return forms[0] == forms[1]
+
+
+@given(rules=rule_sets())
+def test_to_create_all_rules_no_mail_needs_to_be_exposed(rules: RuleSet) -> None:
+    steps = plan_changes(RuleSet(), rules)
+    assert {step.after for step in steps} == set(rules)
+    back = plan_changes(rules, RuleSet())
+    assert {step.before for step in back} == set(rules)
+    assert plan_changes(rules, rules) == ()
+    if all(len(rule.senders) == len(rule.destinations) == 1 for rule in rules):
+        assert not any(step.exposures for step in (*steps, *back))
 
 
 @given(rules=rule_sets())
