@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import string
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from workmail_flow.address import address_key, domain_key
 from workmail_flow.change_plan import plan_changes
+from workmail_flow.change_runbook import change_runbook, rule_changes
 from workmail_flow.coverage import groups
 from workmail_flow.diff import diff
 from workmail_flow.explain import explain
@@ -23,6 +25,7 @@ from workmail_flow.patterns import Pattern, PatternError, PatternKind
 from workmail_flow.rule_problems import RuleError, RuleProblem
 from workmail_flow.rule_set import RuleSet
 from workmail_flow.runbook import creation_order, runbook
+from workmail_flow.template import DeclaredRules
 from workmail_flow.vocabulary import RULE_ACTIONS, FlowDirection, RuleAction
 
 if TYPE_CHECKING:
@@ -290,7 +293,11 @@ def test_to_create_all_rules_no_mail_needs_to_be_exposed(rules: RuleSet) -> None
 
 @given(rules=rule_sets())
 def test_rule_sets_can_be_shown(rules: RuleSet) -> None:
-    book, picture = runbook(rules, organization_id="m-x"), explain(rules)
+    declared = DeclaredRules(organization_id="m-x", organization_arn="", domains=("x.test",), rules=rules)
+    none = replace(declared, rules=RuleSet())
+    book, picture = runbook(declared), explain(rules)
+    for change in (rule_changes(declared, none), rule_changes(none, declared)):
+        assert all(rule.name in change_runbook(change) for rule in rules)
     assert all(rule.name in book and rule.name in picture for rule in rules)
     assert diff(rules, rules) == ()
 
