@@ -16,7 +16,7 @@ from workmail_constructs.included_templates import clashes, describe_output, war
 from workmail_constructs.problems import ACKNOWLEDGE_PREFIX
 from workmail_constructs.stack_record import StackRecord, is_known
 from workmail_flow.flow_rule import FlowRule
-from workmail_flow.lint import Severity, lint
+from workmail_flow.lint import MAX_NAMED, Severity, lint
 from workmail_flow.rule_set import RuleSet
 from workmail_flow.runbook import runbook
 from workmail_flow.stack_output import StackOutput
@@ -240,7 +240,9 @@ class EmailFlowRules(Construct):
 
     def _report(self, finding: LintFinding, declarations: Sequence[Declaration]) -> None:
         where = sorted({made.scope.node.path for made in declarations if made.rule.name in finding.rules})
-        message = f"{finding.message} {finding.remedy}" + (f" Declared at {', '.join(where)}." if where else "")
+        more = f" and {len(where) - MAX_NAMED} more places" if len(where) > MAX_NAMED else ""
+        declared = f" Declared at {', '.join(where[:MAX_NAMED])}{more}." if where else ""
+        message = f"{finding.message} {finding.remedy}{declared}"
         if message in self._reported:
             return
         self._reported.add(message)

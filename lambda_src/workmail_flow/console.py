@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from workmail_flow.arns import INVOKE_FUNCTION, is_known_arn, workmail_principal
@@ -75,6 +76,10 @@ def heading(declared: DeclaredRules, title: str) -> Iterator[str]:
     yield f"2. Choose **Organizations** → {code(place.alias or declared.organization_id)} → **Organization settings**."
     yield "3. **Inbound rules** and **Outbound rules** list the rules; there are **Create** and **Test**."
     yield ""
+    for name, count in Counter(rule.name for rule in declared.rules).items():
+        if count > 1:
+            yield f"**{count} rules are named {code(name)}.** WorkMail takes each name once: have them renamed first."
+            yield ""
 
 
 def _unknown(place: OrganizationPlace) -> str:

@@ -116,6 +116,15 @@ def test_what_only_the_deployment_knows_comes_with_the_command_that_prints_it() 
     assert "| Region | not known: a rule file names none" in runbook(rules(entry("DROP")))
 
 
+@pytest.mark.fact("F1")
+def test_rules_of_one_name_are_one_line_before_the_steps() -> None:
+    book = runbook(rules(*[entry("DROP")] * 15, entry("BOUNCE")))
+    line = "**15 rules are named `DROP`.** WorkMail takes each name once: have them renamed first.\n"
+    assert book.count(line) == 1
+    assert book.index(line) < book.index("## 1. ")
+    assert "are named" not in runbook(rules(entry("DROP")))
+
+
 @pytest.mark.fact("L8")
 def test_an_organization_is_shown_by_its_alias_as_in_the_console() -> None:
     of_app = runbook(rules(), organization_id="acme", organization_alias="acme")
