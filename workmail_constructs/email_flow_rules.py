@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NotRequired, TypedDict, Unpack
+from weakref import WeakKeyDictionary
 
 import jsii
 from aws_cdk import Annotations, CfnOutput, CfnWaitConditionHandle, IAnyProducer, IResolveContext, Lazy, Stack, Stage
@@ -335,8 +336,8 @@ def _chapter(declarations: Sequence[Declaration]) -> str:
         replace(_with_owner(made), function=_function_to_type(made)) if made.rule.function else _with_owner(made)
         for made in declarations
     )
-    organization = first.organization
-    stack = first.record.stack
+    organization, stack = first.organization, first.record.stack
+    stacks = dict.fromkeys(made.record.top_level for made in declarations)
     # The console lists organizations by their aliases too.
     named = organization.alias or organization.organization_id
     alias = None if organization.alias is None else spell_intrinsic(stack.resolve(organization.alias))
@@ -350,19 +351,22 @@ def _chapter(declarations: Sequence[Declaration]) -> str:
             organization_alias=alias,
             domains=tuple(dict.fromkeys(each for made in declarations for each in made.organization.domains)),
             rules=rules,
-            stacks=tuple(
-                {made.record.top_level: made.record.top_level.stack.stack_name for made in declarations}.values()
-            ),
+            stacks=tuple(record.stack.stack_name for record in stacks),
         )
     )
 
 
 def _with_owner(declaration: Declaration) -> FlowRule:
     """Return the rule with whom to ask about it: the construct that declares it, unless somebody is named."""
-    rule = declaration.rule
-    return (
-        rule if rule.owner else replace(rule, owner=f"whoever maintains {declaration.scope.node.path} in the CDK app")
-    )
+    rule, scope = declaration.rule, declaration.scope
+    if rule.owner:
+        return rule
+    path = _PATHS.get(scope) or _PATHS.setdefault(scope, scope.node.path)
+    return replace(rule, owner=f"whoever maintains {path} in the CDK app")
+
+
+_PATHS: Final[WeakKeyDictionary[IConstruct, str]] = WeakKeyDictionary()
+"""Paths of constructs that declare rules: asked for once, since each costs two calls into Node.js."""
 
 
 def _function_to_type(declaration: Declaration) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -86,7 +86,7 @@ class RuleCode:
             raise ValueError("\n".join(problems))
         return cls(folder, handler, include=included, exclude=tuple(exclude))
 
-    @property
+    @cached_property
     def summary(self) -> str | None:
         """The first line of the handler module's docstring, which is read without running it; None without one."""
         module = self.handler.rpartition(".")[0].replace(".", "/")

@@ -110,6 +110,12 @@ def _summary(changes: RuleChanges) -> Iterator[str]:
         yield "Nothing to change: the rules are typed as they are declared."
         yield ""
         return
+    others = [stack for stack in changes.after.stacks if stack not in changes.before.stacks]
+    if changes.before.stacks and others:
+        names = [", ".join(map(code, stacks)) for stacks in (changes.before.stacks, others)]
+        yield f"The old rules are those of {names[0]}. So the rules of {names[1]} are taken as new: if they are typed"
+        yield "already, compare with a `cdk.out` of the last deployment, which has the rules of all stacks."
+        yield ""
     yield "A rule takes effect at once. Do the steps **in the order given**: after each one, every message is treated"
     yield "as by the old rules or as by the new ones. Where no order can do that, the step has a warning: it says"
     yield "what happens to which mail, and until which step. Begin when you have the time for all of them."

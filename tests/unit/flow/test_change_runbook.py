@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,6 +41,14 @@ def test_nothing_to_change_is_said() -> None:
         "# Changes to the email flow rules of organization `m-x`\n\n| where | |\n|---|---|\n| Region |"
     )
     assert text.endswith("Nothing to change: the rules are typed as they are declared.\n\n")
+
+
+def test_rules_of_stacks_that_the_old_side_does_not_have_are_said_to_be_taken_as_new() -> None:
+    old, new = declared(), replace(declared(entry("DROP")), stacks=("Mail", "Other"))
+    line = "The old rules are those of `Mail`. So the rules of `Other` are taken as new: if they are typed\n"
+    assert line in book(old, new)
+    assert "The old rules are those" not in book(replace(old, stacks=()), new)
+    assert "The old rules are those" not in book(replace(old, stacks=("Mail", "Other", "Gone")), new)
 
 
 @pytest.mark.fact("F13")
