@@ -174,6 +174,17 @@ def _deployment(changes: RuleChanges) -> Iterator[str]:
 
 
 def _step(number: int, step: ChangeStep, changes: RuleChanges) -> Iterator[str]:
+    title, empty, *rest = _instructions(number, step, changes)
+    yield from (title, empty)
+    if step.exposures:  # before it is done
+        yield "**Warning.** The order of the steps does not avoid this:"
+        yield ""
+        yield from (f"- {plain(exposure_in_words(exposure))}" for exposure in step.exposures)
+        yield ""
+    yield from rest
+
+
+def _instructions(number: int, step: ChangeStep, changes: RuleChanges) -> Iterator[str]:
     match step.before, step.after:
         case None, rule if rule:
             yield from creation(rule, changes.after, title=f"{number}. Create {rule.name}")
@@ -184,11 +195,6 @@ def _step(number: int, step: ChangeStep, changes: RuleChanges) -> Iterator[str]:
             yield ""
             yield f"**{console.TABS[old.direction]}** → {code(old.name)} → **Delete**. {_why_deleted(old, changes)}"
             yield ""
-    if step.exposures:
-        yield "**Warning.** No order of the steps avoids this:"
-        yield ""
-        yield from (f"- {plain(exposure_in_words(exposure))}" for exposure in step.exposures)
-        yield ""
 
 
 def _edit(number: int, old: FlowRule, new: FlowRule, changes: RuleChanges) -> Iterator[str]:
