@@ -58,6 +58,8 @@ class Mail(Stack):
             run=run,
             code=RuleCode.from_folder(HANDLER),
             content_access=ContentAccess.UPDATE,
+            description="Says hello",
+            owner="Ann",
             message_key=key,
             environment_encryption=key,
             log_encryption_key=key,
@@ -131,7 +133,13 @@ class Mail(Stack):
         if self.other.on_failure_queue is not None:
             self.other.on_failure_queue.grant_consume_messages(made)
         EmailFlowRules.of(self).drop(
-            "Spam", organization=organization, direction="INBOUND", senders=["spam.example"], destinations=["*"]
+            "Spam",
+            organization=organization,
+            direction="INBOUND",
+            senders=["spam.example"],
+            destinations=["*"],
+            description="Known spammers",
+            owner="Ann",
         )
 
 
