@@ -148,11 +148,10 @@ class HotSwap:
         started = time.monotonic()
         try:
             code = function.source.pack().folder
-            problem = _handler_problem(code, function.handler)
+            if problem := _handler_problem(code, function.handler):
+                raise PackingError(problem)
         except (PackingError, OSError, ValueError) as error:
-            problem = str(error)
-        if problem:
-            self.say(f"{function.label}: keeps its code: {problem}")
+            self.say(f"{function.label}: keeps its code: {error}")
             return
         self.update(function, _zipped(code))
         self.say(f"{function.label}: has its new code after {time.monotonic() - started:.1f} s")
