@@ -4,7 +4,7 @@ BIN := .venv/bin
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup demo test test-unit fuzz lint format bench docs lock clean
+.PHONY: help setup demo test test-unit fuzz lint format bench docs picture lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ format: setup ## Let ruff mend what it can
 
 bench: setup ## Measure, each number beside its alternative in the same run
 	$(BIN)/python -m bench
+
+picture: setup ## Take the picture of the local WorkMail's page that README and docs show; needs Chromium
+	WORKMAIL_PICTURE=1 $(BIN)/python -m pytest tests/local/page/test_picture.py
 
 docs: setup ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict

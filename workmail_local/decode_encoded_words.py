@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import binascii
-import codecs
 import re
 from typing import Final
 
+from workmail_local.charset import codec_of, decode
+
 # No part may hold a "?": each match attempt ends at the fourth one, which keeps the search linear.
 _WORD: Final = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])\?([ ->@-~]*)\?=")
-
-_NOT_FOR_MAIL: Final = {"idna", "punycode"}
-"""Python codecs that are no character sets; decoding punycode takes quadratic time."""
 
 
 def decode_encoded_words(text: str) -> str:
@@ -24,27 +22,19 @@ def decode_encoded_words(text: str) -> str:
     charset, octets = "ascii", bytearray()  # of adjacent words, which may share a character between them
     end = 0  # of the last encoded word
     for match in _WORD.finditer(text):
-        codec, content = _codec(match[1]), _octets(match[2], match[3])
+        codec, content = codec_of(match[1]), _octets(match[2], match[3])
         if codec is None or content is None:
             continue
         between = text[end : match.start()]
         adjacent = end and not between.strip()
         if not adjacent or codec != charset:
-            decoded.append(_text(charset, octets))
+            decoded.append(decode(octets, charset, otherwise="ascii"))
             charset, octets = codec, bytearray()
         if not adjacent:
             decoded.append(between)
         octets += content
         end = match.end()
-    return "".join([*decoded, _text(charset, octets), text[end:]])
-
-
-def _codec(charset: str) -> str | None:
-    try:
-        codec = codecs.lookup(charset).name
-    except (LookupError, ValueError):
-        return None
-    return None if codec in _NOT_FOR_MAIL else codec
+    return "".join([*decoded, decode(octets, charset, otherwise="ascii"), text[end:]])
 
 
 def _octets(encoding: str, content: str) -> bytes | None:
@@ -54,11 +44,3 @@ def _octets(encoding: str, content: str) -> bytes | None:
         return binascii.a2b_base64(content + "==")
     except binascii.Error:
         return None
-
-
-def _text(codec: str, octets: bytearray) -> str:
-    try:
-        text = octets.decode(codec, "replace")
-    except (LookupError, ValueError):  # a codec from bytes to bytes, or one that knows no replacement
-        text = octets.decode("ascii", "replace")
-    return text.encode("utf-8", "replace").decode("utf-8")  # UTF-7, for one, can name half a surrogate pair

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from workmail_local.state_file import read_state_file
 from workmail_local.whole_file import write_whole_file
@@ -20,8 +20,8 @@ class FaultKind(StrEnum):
     """What can be made to go wrong."""
 
     FUNCTION_ERROR = "function-error"
-    TIMEOUT = "timeout"
     CRASH = "crash"
+    TIMEOUT = "timeout"
     MALFORMED_REPLY = "malformed-reply"
     OVERSIZED_REPLY = "oversized-reply"
     THROTTLE = "throttle"
@@ -35,6 +35,29 @@ class FaultKind(StrEnum):
     MAILBOX_FULL = "mailbox-full"
     GATEWAY_UNREACHABLE = "gateway-unreachable"
 
+    @property
+    def effect(self) -> str:
+        """What happens, for people."""
+        return _EFFECTS[self]
+
+
+_EFFECTS: Final = {
+    FaultKind.FUNCTION_ERROR: "the invocation fails; the function does not run",
+    FaultKind.CRASH: "the function exits without an answer; it does not run",
+    FaultKind.TIMEOUT: "no answer in WorkMail's 15 seconds (T1), compressed by the time scale",
+    FaultKind.MALFORMED_REPLY: "the reply is not of the form that WorkMail takes (R8)",
+    FaultKind.OVERSIZED_REPLY: "the reply is larger than WorkMail takes (R8)",
+    FaultKind.THROTTLE: 'Lambda answers "too many requests"',
+    FaultKind.PERMISSION_REMOVED: "WorkMail may not invoke the function",
+    FaultKind.DUPLICATE_INVOCATION: "the function runs twice for one event; the first answer counts",
+    FaultKind.SLOW_CONTENT: "reading or updating content takes `seconds`",
+    FaultKind.CONTENT_NOT_FOUND: "`GetRawMessageContent`: ResourceNotFoundException (C2)",
+    FaultKind.FROZEN: "`PutRawMessageContent`: MessageFrozen (C7)",
+    FaultKind.REJECTED: "`PutRawMessageContent`: MessageRejected (C8)",
+    FaultKind.S3_REFUSED: "`PutRawMessageContent`: InvalidContentLocation (C5)",
+    FaultKind.MAILBOX_FULL: "inbound mail that would be delivered bounces, for all recipients of the rule",
+    FaultKind.GATEWAY_UNREACHABLE: "mail that goes to an SMTP gateway bounces to its sender (W5)",
+}
 
 GET_FAULTS = frozenset({FaultKind.SLOW_CONTENT, FaultKind.CONTENT_NOT_FOUND})
 PUT_FAULTS = frozenset({FaultKind.SLOW_CONTENT, FaultKind.FROZEN, FaultKind.REJECTED, FaultKind.S3_REFUSED})

@@ -58,6 +58,7 @@ def test_the_wheel_holds_the_packages_typed_and_nothing_else(wheel: Path) -> Non
     assert {
         "workmail_constructs/cli/rule-file.schema.json",
         "workmail_local/functions/runtime_client_standin/runtime_client.py",
+        *(f"workmail_local/server/page/{file.name}" for file in (ROOT / "workmail_local/server/page").iterdir()),
     } <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]

@@ -147,9 +147,7 @@ class HotSwap:
     def _swap(self, function: SwappedFunction) -> None:
         started = time.monotonic()
         try:
-            code = function.source.pack().folder
-            if problem := _handler_problem(code, function.handler):
-                raise PackingError(problem)
+            code = _packed(function)
         except (PackingError, OSError, ValueError) as error:
             self.say(f"{function.label}: keeps its code: {error}")
             return
@@ -168,6 +166,18 @@ class HotSwap:
         files = packed_files(self.app, excludes=DEFAULT_EXCLUDES).files
         own = {name: path for name, path in files.items() if path.suffix == ".py" or name == "cdk.json"}
         return _stamps({name: path for name, path in own.items() if str(path) not in handlers})
+
+
+def _packed(function: SwappedFunction) -> Path:
+    """Return the function's code as it is now.
+
+    Raises:
+        PackingError: It cannot be packed, or Lambda could not load it.
+    """
+    code = function.source.pack().folder
+    if problem := _handler_problem(code, function.handler):
+        raise PackingError(problem)
+    return code
 
 
 def _handler_problem(code: Path, handler: str) -> str | None:

@@ -40,6 +40,7 @@ def endpoints(daemon: Daemon, heading: str) -> str:
     return "\n".join(
         [
             f"{heading} Process {ready['pid']}, state in {daemon.state}",
+            f"page            {ready['api']}/#token={ready['token']}",
             f"SMTP inbound    {ready['smtp']}",
             f"submission      {ready['submission']}, {login} (outbound)",
             f"HTTP API        {ready['api']}/v1/status?token={ready['token']}",

@@ -98,13 +98,6 @@ def _part_lines(part: MimePart) -> Iterator[str]:
         return
     content_type, content = part.content_type, part.decoded()
     if content_type.startswith("text/") and len(content) <= _LONGEST_TEXT:
-        yield from _decoded(content, part.charset).splitlines()
+        yield from part.text(_LONGEST_TEXT).splitlines()
     else:
         yield f"[{content_type}, {len(content):,} bytes, sha256 {hashlib.sha256(content).hexdigest()[:16]}]"
-
-
-def _decoded(content: bytes, charset: str | None) -> str:
-    try:
-        return content.decode(charset or "utf-8", "replace")
-    except (LookupError, ValueError):
-        return content.decode("latin-1")

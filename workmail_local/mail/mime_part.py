@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from typing import TYPE_CHECKING, Final
 
+from workmail_local.charset import codec_of, decode
 from workmail_local.mail.pieces import PIECE_BYTES, find
 from workmail_local.message_head import MAX_HEAD_BYTES
 
@@ -91,6 +92,11 @@ class MimePart:
         if self.encoding == "quoted-printable":
             return b"".join(map(binascii.a2b_qp, _cut(self.payload)))
         return self.payload
+
+    def text(self, most: int) -> str:
+        """Return the decoded body as text; never fails, and reads its first `most` bytes."""
+        codec = codec_of(self.charset or "utf-8") or "latin-1"
+        return decode(self.decoded()[:most], codec, otherwise="latin-1")
 
     def _field(self, name: str) -> Message:
         """Return a message with this one header, so that the standard library reads its parameters (RFC 2231)."""

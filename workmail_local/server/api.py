@@ -9,11 +9,12 @@ import asyncio
 import hmac
 import json
 import logging
+import os
 import shutil
 import sqlite3
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -23,9 +24,13 @@ from workmail_flow.rule_problems import RuleError
 from workmail_flow.template import TemplateError
 from workmail_flow.vocabulary import FlowDirection
 from workmail_local.email_flow.engine import NotInvocableError, RefusedError, Submission, UnknownFunctionError
-from workmail_local.faults import Fault, FaultPlanError, read_fault_plan
+from workmail_local.faults import Fault, FaultKind, FaultPlanError, read_fault_plan
 from workmail_local.loopback import is_local_request
+from workmail_local.mail.envelope import envelope_of
 from workmail_local.mail.message_diff import diff_messages
+from workmail_local.mail.readable_message import readable_message
+from workmail_local.message_head import MAX_HEAD_BYTES, MessageHead
+from workmail_local.server.page_files import PageFiles
 from workmail_local.state_file import StateFileError
 
 if TYPE_CHECKING:
@@ -45,9 +50,18 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _MAX_LIST = 1000
+_LONGEST_SEARCH = 200
+_MOST_SEARCHED_WORDS = 8
 _KEEP_ALIVE_S = 15.0
 _SECRETS = frozenset({"submission_password", "token", "aws_access_key_id"})
 """What of `daemon.json` an answer does not repeat."""
+
+_RAW_HEADERS = {
+    "Content-Disposition": "attachment",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of a message's bytes: a browser that opens their address must not show them as a page of this API."""
 
 
 class ApiError(Exception):
@@ -77,6 +91,7 @@ class Api:
     faults: FaultPlan
     deployments: Deployments
     watchers: Watchers
+    page: PageFiles = field(default_factory=PageFiles)
 
     def application(self) -> web.Application:
         """Return the API as an aiohttp application."""
@@ -84,12 +99,14 @@ class Api:
         app = web.Application(client_max_size=limits.MAX_MIME_BYTES + 1024 * 1024, middlewares=[self._guarded])
         app.router.add_routes(
             [
+                *self.page.routes(),
                 web.get("/v1/status", self._status),
                 web.get("/v1/accounts", self._accounts),
                 web.post("/v1/messages", self._send),
                 web.get("/v1/messages", self._messages),
                 web.get("/v1/messages/{id}", self._message),
                 web.get("/v1/messages/{id}/content", self._content),
+                web.get("/v1/messages/{id}/readable", self._readable),
                 web.get("/v1/messages/{id}/diff", self._diff),
                 web.get("/v1/messages/{id}/logs", self._logs),
                 web.post("/v1/messages/{id}/replay", self._replay),
@@ -100,6 +117,8 @@ class Api:
                 web.post("/v1/rules/test", self._test_rules),
                 web.get("/v1/mailboxes", self._mailboxes),
                 web.get("/v1/mailboxes/{address:.+}", self._mailbox),
+                web.get("/v1/outbound", self._outbound),
+                web.get("/v1/places/{place:.+}", self._place),
                 web.get("/v1/faults", self._faults),
                 web.put("/v1/faults", self._replace_faults),
                 web.post("/v1/faults", self._add_fault),
@@ -140,33 +159,54 @@ class Api:
 
     async def _send(self, request: web.Request) -> web.Response:
         direction = _direction(request.query.get("direction", "INBOUND"))
-        recipients = request.query.getall("rcpt", [])
-        if not recipients:
-            raise ApiError("rcpt: found none; give each envelope recipient")
-        mail_from = request.query.get("mailFrom")
-        if mail_from is None:
-            raise ApiError('mailFrom: found none; give the envelope sender, "" for the null reverse-path')
         content = await asyncio.to_thread(crlf, await request.read())
-        message = await self._accept(Submission("api", direction, mail_from, recipients, content))
-        return web.json_response({"id": message.id}, status=202)
+        envelope = envelope_of(
+            content,
+            mail_from=request.query.get("mailFrom"),
+            recipients=request.query.getall("rcpt", []),
+            direction=direction.value.lower(),
+            domains=[name for one in self.deployments.now.organizations.values() for name in sorted(one.domains)],
+        )
+        if not envelope.recipients:
+            raise ApiError("rcpt: found none, and To, Cc and Bcc name no address; give each envelope recipient")
+        message = await self._accept(Submission("api", direction, envelope.mail_from, envelope.recipients, content))
+        return web.json_response(
+            {
+                "id": message.id,
+                "mailFrom": envelope.mail_from,
+                "recipients": envelope.recipients,
+                "notes": envelope.notes,
+            },
+            status=202,
+        )
 
     async def _messages(self, request: web.Request) -> web.Response:
         limit = min(_number(request, "limit", 50), _MAX_LIST)
-        found = self.store.messages(limit=limit, before=_number(request, "before", 0) or None)
+        before = _number(request, "before", 0) or None
+        words = _search_words(request)
+        if words:
+            found = await self.store.search(words, limit=limit, before=before)
+        else:
+            found = self.store.messages(limit=limit, before=before)
         return web.json_response({"messages": [self.reports.summary(message, seq=seq) for seq, message in found]})
 
     async def _message(self, request: web.Request) -> web.Response:
         return web.json_response(self.reports.detail(self._find(request)))
 
     async def _content(self, request: web.Request) -> web.Response:
+        return await _raw(self._version(request))
+
+    async def _readable(self, request: web.Request) -> web.Response:
+        return web.json_response(await asyncio.to_thread(_readable_file, self._version(request)))
+
+    def _version(self, request: web.Request) -> Path:
         version = request.query.get("version", "delivered")
         if version not in {"original", "updated", "delivered"}:
             raise ApiError(f"version: found {version!r}; allowed are original, updated, delivered")
         self._find(request)
-        path = self.store.content_path(
+        return self.store.content_path(
             request.match_info["id"], original=version == "original", delivered=version == "delivered"
         )
-        return web.Response(body=await asyncio.to_thread(path.read_bytes), content_type="message/rfc822")
 
     async def _diff(self, request: web.Request) -> web.Response:
         changes = []
@@ -264,13 +304,58 @@ class Api:
         return web.json_response({"mailboxes": listed})
 
     async def _mailbox(self, request: web.Request) -> web.Response:
-        mails = self.mailboxes.mails(request.match_info["address"])
-        return web.json_response(
-            {"mails": [{"folder": mail.folder, "path": str(mail.path), "seen": mail.seen} for mail in mails]}
-        )
+        mails = list(self.mailboxes.mails(request.match_info["address"]))
+        listed = [{"folder": mail.folder, "path": str(mail.path), "seen": mail.seen} for mail in mails]
+        if "limit" in request.query:
+            # A Maildir name begins with the time.
+            listed.sort(key=lambda mail: str(mail["path"]).rpartition("/")[2], reverse=True)
+            listed = await self._with_heads(request, listed)
+        return web.json_response({"mails": listed, "total": len(mails)})
+
+    async def _outbound(self, request: web.Request) -> web.Response:
+        spool = self.state / "outbound"
+        files = sorted(spool.glob("*.eml"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+        listed = await self._with_heads(request, [{"path": f"outbound/{file.name}"} for file in files])
+        for mail in listed:
+            envelope = (self.state / str(mail["path"])).with_suffix(".json")
+            mail |= json.loads(await asyncio.to_thread(envelope.read_bytes))
+        return web.json_response({"mails": listed, "total": len(files)})
+
+    async def _with_heads(self, request: web.Request, mails: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the first `limit` mails, each with its subject and author."""
+        limit = min(_number(request, "limit", 50), _MAX_LIST)
+        return await asyncio.to_thread(lambda: [mail | self._head(self.state / mail["path"]) for mail in mails[:limit]])
+
+    def _head(self, file: Path) -> dict[str, Any]:
+        try:
+            with file.open("rb") as opened:
+                head = MessageHead.parse(opened.read(MAX_HEAD_BYTES))
+                return {"subject": head.subject, "from": head.from_, "size": opened.seek(0, os.SEEK_END)}
+        except FileNotFoundError:  # a mail reader has moved or deleted it since
+            return {"subject": "", "from": "", "size": 0}
+
+    async def _place(self, request: web.Request) -> web.Response:
+        """Answer a mail where it was delivered, or what a reader sees of it."""
+        place = request.match_info["place"]
+        file = await asyncio.to_thread(self._mail_file, place)
+        if file is None:
+            raise ApiError(f"there is no mail {place}", status=404)
+        if request.query.get("as") == "readable":
+            return web.json_response(await asyncio.to_thread(_readable_file, file))
+        return await _raw(file)
+
+    def _mail_file(self, place: str) -> Path | None:
+        """Return the file of a mail in a mailbox or the spool, wherever links in the state folder lead."""
+        roots = [(self.state / folder).resolve() for folder in ("mailboxes", "outbound")]
+        with suppress(OSError, ValueError):  # a name that no file can have
+            file = (self.state / place).resolve()
+            if file.is_file() and any(file.is_relative_to(root) for root in roots):
+                return file
+        return None
 
     async def _faults(self, _request: web.Request) -> web.Response:
-        return web.json_response({"faults": self.faults.to_json()})
+        kinds = [{"fault": kind.value, "effect": kind.effect} for kind in FaultKind]
+        return web.json_response({"faults": self.faults.to_json(), "kinds": kinds})
 
     async def _replace_faults(self, request: web.Request) -> web.Response:
         self.faults.replace(read_fault_plan(await request.text()))
@@ -330,7 +415,7 @@ class Api:
         """Let in who has the token, and no page of another site; answer errors as JSON."""
         if not is_local_request(request.host, request.headers.get("Origin")):
             return _error("this API answers on loopback only", 403)
-        if not hmac.compare_digest(_token(request).encode(errors="replace"), self.ready["token"].encode()):
+        if not self.page.has(request.path) and not self._has_token(request):
             return _error("this API needs its token: use the address that `workmail-flow local status` prints", 401)
         try:
             return await handler(request)
@@ -346,12 +431,24 @@ class Api:
             _log.exception("%s %s failed", request.method, request.match_info.route.resource)
             return _error(f"the local WorkMail could not read or write its state folder: {error}", 507)
 
+    def _has_token(self, request: web.Request) -> bool:
+        return hmac.compare_digest(_token(request).encode(errors="replace"), self.ready["token"].encode())
+
 
 def crlf(content: bytes) -> bytes:
     """Return a message with the line breaks of SMTP, as a mail client would send a file that has LF alone."""
     if content.count(b"\n") == content.count(b"\r\n"):
         return content
     return content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+async def _raw(file: Path) -> web.Response:
+    content = await asyncio.to_thread(file.read_bytes)
+    return web.Response(body=content, content_type="message/rfc822", headers=_RAW_HEADERS)
+
+
+def _readable_file(file: Path) -> dict[str, Any]:
+    return readable_message(file.read_bytes()).to_json()
 
 
 def _diff_files(before: Path, after: Path) -> str:
@@ -386,6 +483,13 @@ def _direction(text: object) -> FlowDirection:
         return FlowDirection(str(text).upper())
     except ValueError:
         raise ApiError(f"direction: found {text!r}; allowed are inbound, outbound") from None
+
+
+def _search_words(request: web.Request) -> list[str]:
+    text = request.query.get("q", "").replace("\0", " ")  # which would end a pattern
+    if len(text) > _LONGEST_SEARCH:
+        raise ApiError(f"q: found {len(text)} characters; allowed are {_LONGEST_SEARCH}")
+    return text.split()[:_MOST_SEARCHED_WORDS]
 
 
 def _number(request: web.Request, name: str, default: int) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 _T = TypeVar("_T")
@@ -26,6 +27,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, *, schema: str) -> None:
+        self._path = path
         self.reader = _connect(path)
         self.reader.executescript(schema)
         self._db = _connect(path)
@@ -35,6 +37,15 @@ class Journal:
         """Do `work` after all earlier work; the future is done when it is committed, or rolled back with an error."""
         # Shielded: a task that is cancelled while it waits must not take back what it has handed in.
         return asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, self._commit, work))
+
+    async def read_apart(self, sql: str, values: Mapping[str, Any]) -> list[sqlite3.Row]:
+        """Return the rows of a query that may take long, without holding up other reading and writing."""
+
+        def read() -> list[sqlite3.Row]:
+            with closing(_connect(self._path)) as connection:
+                return connection.execute(sql, values).fetchall()
+
+        return await asyncio.to_thread(read)
 
     async def close(self) -> None:
         """Finish the submitted work and close the database."""

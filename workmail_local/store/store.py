@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,17 @@ CREATE TABLE IF NOT EXISTS outcomes (
     PRIMARY KEY (flow_id, position)
 ) WITHOUT ROWID;
 """
+
+_LIKE_SPECIAL = re.compile(r"[!%_]")
+
+_HOLDS = """(m.id LIKE :word ESCAPE '!' OR m.subject LIKE :word ESCAPE '!' OR m.mail_from LIKE :word ESCAPE '!'
+ OR m.from_ LIKE :word ESCAPE '!' OR m.sender LIKE :word ESCAPE '!'
+ OR EXISTS (SELECT 1 FROM json_each(m.recipients) WHERE value LIKE :word ESCAPE '!')
+ OR EXISTS (SELECT 1 FROM flows f WHERE f.message_id = m.id AND (
+  f.id LIKE :word ESCAPE '!' OR json_extract(f.rule, '$.name') LIKE :word ESCAPE '!'
+  OR EXISTS (SELECT 1 FROM outcomes o WHERE o.flow_id = f.id
+   AND (o.action LIKE :word ESCAPE '!' OR o.recipient LIKE :word ESCAPE '!')))))"""
+"""Whether a message holds a word."""
 
 
 class Store:
@@ -379,6 +391,19 @@ class Store:
         ).fetchall()
         return [(row["seq"], _message(row)) for row in rows]
 
+    async def search(self, words: Sequence[str], *, limit: int, before: int | None = None) -> list[tuple[int, Message]]:
+        """Return the newest messages that hold every word, as `messages` does.
+
+        A word counts in the subject, an address, an id, the name of a rule or an action; ASCII letters in either case.
+        """
+        held = " AND ".join(_HOLDS.replace(":word", f":word{number}") for number in range(len(words)))
+        values = {f"word{number}": f"%{_LIKE_SPECIAL.sub(_escaped, word)}%" for number, word in enumerate(words)}
+        rows = await self._journal.read_apart(
+            f"SELECT * FROM messages m WHERE seq < :before AND {held} ORDER BY seq DESC LIMIT :limit",  # noqa: S608 - our own words
+            {**values, "before": before or _NEWEST, "limit": limit},
+        )
+        return [(row["seq"], _message(row)) for row in rows]
+
     def flows(self, message: Message) -> list[Flow]:
         """Return the flows of a message, in order."""
         rows = self._db.execute("SELECT * FROM flows WHERE message_id = ? ORDER BY position", (message.id,))
@@ -405,6 +430,10 @@ class Store:
 
     def _file(self, flow_id: str, message_id: str, version: int) -> Path:
         return self._contents / (f"{flow_id}.{version}.eml" if version else f"{message_id}.eml")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"!{match[0]}"
 
 
 def _empty(folder: Path) -> None:

@@ -22,6 +22,7 @@ from workmail_local.mail.envelope import envelope_of
 from workmail_local.mail.front_door import is_spam, refuse
 from workmail_local.mail.message_diff import diff_messages
 from workmail_local.mail.mime_part import parts_of
+from workmail_local.mail.readable_message import readable_message
 from workmail_local.message_flow.check_update import check_update
 from workmail_local.message_head import MessageHead
 
@@ -36,6 +37,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "head": MessageHead.parse,
     "envelope": envelope_of,
     "update": lambda message: check_update(message, original=message),
+    "readable": readable_message,
     "difference": lambda message: diff_messages(message, message + b"\r\nmore"),
     "bounce": lambda message: Bounce(
         flow_id="id",
