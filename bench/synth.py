@@ -128,6 +128,9 @@ def by_hand(stack: Stack, count: int) -> None:
                 "fallback": "DEFAULT",
                 "ruleTimeoutMinutes": 30,
                 "readsContent": True,
+                "description": "Looks at each inbound message and decides who gets it, which folder it goes to, or why "
+                "it is refused.",
+                "owner": f"whoever maintains Bench/Rule{index} in the CDK app",
             }
         )
     organization = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
@@ -17,6 +19,10 @@ os.environ.update(
     AWS_SHARED_CREDENTIALS_FILE=os.devnull,
     JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION="20",
 )
+
+# However the tests are started, as `make test` has it: our commands, uv and the CDK CLI.
+_OWN = (Path(sys.executable).parent, Path(__file__).parents[1] / "node_modules" / ".bin")
+os.environ["PATH"] = os.pathsep.join([*map(str, _OWN), os.environ.get("PATH", os.defpath)])
 
 settings.register_profile(
     "suite",

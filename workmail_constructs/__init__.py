@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from workmail_constructs.assets import PackingError
     from workmail_constructs.content_access import ContentAccess
-    from workmail_constructs.email_event_logging import EmailEventLogging
     from workmail_constructs.email_flow_rules import EmailFlowRules
     from workmail_constructs.flow_rule_operator_policy import FlowRuleOperatorPolicy
     from workmail_constructs.organization import WorkMailOrganization
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from workmail_constructs.rule_code import RuleCode
     from workmail_constructs.run import FallbackAction, Run
     from workmail_constructs.run_lambda_rule import RunLambdaRule
-    from workmail_constructs.workmail_dashboard import WorkMailDashboard
+    from workmail_constructs.watching.email_event_logging import EmailEventLogging
+    from workmail_constructs.watching.workmail_dashboard import WorkMailDashboard
     from workmail_constructs.workmail_permission_checks import WorkMailPermissionChecks
     from workmail_flow.rule_problems import RuleError
     from workmail_flow.vocabulary import FlowDirection
@@ -44,7 +44,7 @@ __all__ = [
 
 _MODULE_OF: Final = {
     "ContentAccess": "workmail_constructs.content_access",
-    "EmailEventLogging": "workmail_constructs.email_event_logging",
+    "EmailEventLogging": "workmail_constructs.watching.email_event_logging",
     "EmailFlowRules": "workmail_constructs.email_flow_rules",
     "FallbackAction": "workmail_constructs.run",
     "FlowDirection": "workmail_flow.vocabulary",
@@ -55,7 +55,7 @@ _MODULE_OF: Final = {
     "RuleError": "workmail_flow.rule_problems",
     "Run": "workmail_constructs.run",
     "RunLambdaRule": "workmail_constructs.run_lambda_rule",
-    "WorkMailDashboard": "workmail_constructs.workmail_dashboard",
+    "WorkMailDashboard": "workmail_constructs.watching.workmail_dashboard",
     "WorkMailOrganization": "workmail_constructs.organization",
     "WorkMailPermissionChecks": "workmail_constructs.workmail_permission_checks",
 }

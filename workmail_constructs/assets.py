@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -32,6 +32,7 @@ from workmail_flow.packed_code import (
     RECORDED_BUILD,
     RECORDED_REQUIREMENTS,
     RUNTIME_PACKAGES,
+    SOURCES_VARIABLE,
     STEPS_PACKAGE,
     find_uv,
 )
@@ -129,7 +130,52 @@ def pack(
     if record:
         (packed / RECORDED_REQUIREMENTS).write_text(record, encoding="utf-8")
     _make_readable(packed)
-    return PackedCode(packed, _hash(packed))
+    code = PackedCode(packed, packed_hash(packed))
+    if sources := os.environ.get(SOURCES_VARIABLE):
+        generated = _text_files(folder) if folder.is_relative_to(_staging_root()) else None
+        own = Source(str(folder), tuple(map(str, include)), exclude, target.python, target.architecture, generated)
+        with open(sources, "a", encoding="utf-8") as file:
+            file.write(f"{json.dumps([code.hash, asdict(own)])}\n")
+    return code
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a packed folder was packed of: the arguments of `pack`.
+
+    Args:
+        generated: The files of a folder that this process made, and that is gone with it.
+    """
+
+    folder: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    python: str
+    architecture: str
+    generated: dict[str, str] | None
+
+    def files(self) -> dict[str, Path]:
+        """Return what would be packed of the user's own files now, by path in the packed code."""
+        excludes = (*DEFAULT_EXCLUDES, *self.exclude)
+        of_folder = {} if self.generated else packed_files(Path(self.folder), excludes=excludes).files
+        for source in map(Path, self.include):
+            of_folder |= packed_files(source, name=source.name, excludes=excludes).files
+        return of_folder
+
+    def pack(self) -> PackedCode:
+        """Pack it as it is now.
+
+        Raises:
+            PackingError: It cannot be packed.
+        """
+        folder = generated_folder(self.generated) if self.generated else Path(self.folder)
+        pack.cache_clear()
+        include = tuple(map(Path, self.include))
+        return pack(folder, include=include, exclude=self.exclude, target=Target(self.python, self.architecture))
+
+
+def _text_files(folder: Path) -> dict[str, str]:
+    return {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.is_file()}
 
 
 def _users_files(folder: Path, include: Iterable[Path], excludes: tuple[str, ...]) -> PackedFiles:
@@ -270,7 +316,7 @@ def _make_readable(packed: Path) -> None:
         path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
-def _hash(packed: Path) -> str:
+def packed_hash(packed: Path) -> str:
     """Hash paths, content and which files are programs. Modes of other files differ between machines."""
     digest = hashlib.sha256()
     files = {file.relative_to(packed).as_posix(): file for file in packed.rglob("*") if file.is_file()}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from workmail_constructs.stack_template import StackTemplate
+from workmail_flow.arns import is_known_arn
 from workmail_flow.rule_set import RuleSet
+from workmail_flow.stack_output import StackOutput
 from workmail_flow.template import DeclaredRules, TemplateError, declared_rule_sets, spell_intrinsic
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ def from_deployed_stack(stack_name: str, *, region: str | None = None) -> tuple[
     stacks = list(_deployed(cloudformation, stack_name))
     return merge_by_organization(
         [
-            rules
+            replace(rules, stacks=(stack.stack_name,))
             for stack, values in stacks
             for rules in declared_rule_sets(stack.template, resolve=values.resolve, function_of=stack.function_of)
         ]
@@ -64,18 +67,18 @@ def merge_by_organization(declared: Sequence[DeclaredRules]) -> tuple[DeclaredRu
     return tuple(
         DeclaredRules(
             organization_id=organization_id,
-            organization_arn=parts[0].organization_arn,
+            organization_arn=next(
+                (part.organization_arn for part in parts if is_known_arn(part.organization_arn)),
+                parts[0].organization_arn,
+            ),
+            organization_alias=parts[0].organization_alias,
             domains=tuple(dict.fromkeys(domain for part in parts for domain in part.domains)),
             rules=RuleSet(rule for part in parts for rule in part.rules),
+            stacks=tuple(dict.fromkeys(stack for part in parts for stack in part.stacks)),
             functions={function: words for part in parts for function, words in part.functions.items()},
         )
         for organization_id, parts in by_id.items()
     )
-
-
-def place_of_output(output: str, stack_name: str) -> str:
-    """Say in words which output of a stack shows a value."""
-    return f"the output {output} of stack {stack_name}"
 
 
 def place_of_value(value: object, stack_name: str) -> str:
@@ -88,12 +91,13 @@ def _declared_by(stack: StackTemplate) -> Iterator[DeclaredRules]:
     def resolve(value: object) -> str:
         output = stack.output_of(value)
         return (
-            place_of_output(output, stack.stack_name)
+            str(StackOutput(output, stack.stack_name))
             if output
             else place_of_value(stack.source(value)[1], stack.stack_name)
         )
 
-    yield from declared_rule_sets(stack.template, resolve=resolve, function_of=stack.function_of)
+    for rules in declared_rule_sets(stack.template, resolve=resolve, function_of=stack.function_of):
+        yield replace(rules, stacks=(stack.stack_name,))
     for nested in stack.nested.values():
         yield from _declared_by(nested)
 

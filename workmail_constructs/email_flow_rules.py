@@ -5,20 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NotRequired, TypedDict, Unpack
+from weakref import WeakKeyDictionary
 
 import jsii
 from aws_cdk import Annotations, CfnOutput, CfnWaitConditionHandle, IAnyProducer, IResolveContext, Lazy, Stack, Stage
 from constructs import Construct, IConstruct
 
 from workmail_constructs.app_synthesis import AppSynthesis, AtSynth
-from workmail_constructs.declared_rules import place_of_output, place_of_value
+from workmail_constructs.declared_rules import place_of_value
 from workmail_constructs.included_templates import clashes, describe_output, warn_of_included_rules
 from workmail_constructs.problems import ACKNOWLEDGE_PREFIX
-from workmail_constructs.stack_record import StackRecord
+from workmail_constructs.stack_record import StackRecord, is_known
 from workmail_flow.flow_rule import FlowRule
-from workmail_flow.lint import Severity, lint
+from workmail_flow.lint import MAX_NAMED, Severity, lint
 from workmail_flow.rule_set import RuleSet
 from workmail_flow.runbook import runbook
+from workmail_flow.stack_output import StackOutput
 from workmail_flow.template import METADATA_KEY, DeclaredRules, rules_metadata, spell_intrinsic
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 from workmail_flow.words import one_of
@@ -46,6 +48,10 @@ class Matching(TypedDict):
     """Patterns (F4), at most 250: `mary@example.com`, `example.com`, `*.example.com` or `*`."""
     destinations: Sequence[str]
     """Patterns of the same kinds."""
+    description: NotRequired[str | None]
+    """What the rule is for, in one line, for the runbook."""
+    owner: NotRequired[str | None]
+    """Whom to ask about the rule, in one line, for the runbook; by default it names the stack."""
     acknowledge: NotRequired[Mapping[str, str]]
     """The lint findings to accept for this rule: each code with the reason."""
 
@@ -174,6 +180,8 @@ class EmailFlowRules(Construct):
             direction=direction,
             senders=matching["senders"],
             destinations=matching["destinations"],
+            description=matching.get("description"),
+            owner=matching.get("owner"),
             acknowledge=dict(matching.get("acknowledge", {})),
             smtpGateway=smtp_gateway,
         )
@@ -190,7 +198,9 @@ class EmailFlowRules(Construct):
                 organization_arn=organization.organization_arn,
                 organization_alias=organization.alias,
                 domains=tuple(organization.domains),
-                rules=self.rule_set(organization),
+                rules=RuleSet(
+                    _with_owner(made) for made in self._declarations() if _same(made.organization, organization)
+                ),
             )
             for organization in _organizations(self._declarations())
         ]
@@ -231,7 +241,9 @@ class EmailFlowRules(Construct):
 
     def _report(self, finding: LintFinding, declarations: Sequence[Declaration]) -> None:
         where = sorted({made.scope.node.path for made in declarations if made.rule.name in finding.rules})
-        message = f"{finding.message} {finding.remedy}" + (f" Declared at {', '.join(where)}." if where else "")
+        more = f" and {len(where) - MAX_NAMED} more places" if len(where) > MAX_NAMED else ""
+        declared = f" Declared at {', '.join(where[:MAX_NAMED])}{more}." if where else ""
+        message = f"{finding.message} {finding.remedy}{declared}"
         if message in self._reported:
             return
         self._reported.add(message)
@@ -321,13 +333,40 @@ def _organizations(declarations: Iterable[Declaration]) -> list[WorkMailOrganiza
 def _chapter(declarations: Sequence[Declaration]) -> str:
     first = declarations[0]
     rules = RuleSet(
-        replace(made.rule, function=_function_to_type(made)) if made.rule.function else made.rule
+        replace(_with_owner(made), function=_function_to_type(made)) if made.rule.function else _with_owner(made)
         for made in declarations
     )
+    organization, stack = first.organization, first.record.stack
+    stacks = dict.fromkeys(made.record.top_level for made in declarations)
     # The console lists organizations by their aliases too.
-    named = first.organization.alias or first.organization.organization_id
-    organization_id = spell_intrinsic(first.record.stack.resolve(named))
-    return runbook(rules, organization_id=organization_id)
+    named = organization.alias or organization.organization_id
+    alias = None if organization.alias is None else spell_intrinsic(stack.resolve(organization.alias))
+    arns = {made.organization.organization_arn: made.record for made in declarations}
+    # A stack without an environment leaves to the deployment what another stack may know.
+    arn, record = next(((arn, record) for arn, record in arns.items() if is_known(arn)), next(iter(arns.items())))
+    return runbook(
+        DeclaredRules(
+            organization_id=spell_intrinsic(stack.resolve(named)),
+            organization_arn=spell_intrinsic(record.stack.resolve(arn)),
+            organization_alias=alias,
+            domains=tuple(dict.fromkeys(each for made in declarations for each in made.organization.domains)),
+            rules=rules,
+            stacks=tuple(record.stack.stack_name for record in stacks),
+        )
+    )
+
+
+def _with_owner(declaration: Declaration) -> FlowRule:
+    """Return the rule with whom to ask about it: the construct that declares it, unless somebody is named."""
+    rule, scope = declaration.rule, declaration.scope
+    if rule.owner:
+        return rule
+    path = _PATHS.get(scope) or _PATHS.setdefault(scope, scope.node.path)
+    return replace(rule, owner=f"whoever maintains {path} in the CDK app")
+
+
+_PATHS: Final[WeakKeyDictionary[IConstruct, str]] = WeakKeyDictionary()
+"""Paths of constructs that declare rules: asked for once, since each costs two calls into Node.js."""
 
 
 def _function_to_type(declaration: Declaration) -> str:
@@ -340,7 +379,7 @@ def _function_to_type(declaration: Declaration) -> str:
     output = declaration.function_arn_output
     if output is None:
         return place_of_value(arn, stack_name)
-    return place_of_output(stack.resolve(output.logical_id), stack_name)
+    return str(StackOutput(stack.resolve(output.logical_id), stack_name))
 
 
 @jsii.implements(IAnyProducer)

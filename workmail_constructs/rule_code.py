@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -15,7 +15,7 @@ from workmail_constructs.defaults import ARCHITECTURE, PYTHON_VERSION
 from workmail_constructs.packed_files import DEFAULT_EXCLUDES, NEVER_PACKED, matching_pattern, pattern_problem
 from workmail_constructs.problems import add_problem
 from workmail_constructs.stack_record import StackRecord
-from workmail_flow.handler_code import function_problem
+from workmail_flow.handler_code import first_line, function_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -85,6 +85,14 @@ class RuleCode:
         if problems:
             raise ValueError("\n".join(problems))
         return cls(folder, handler, include=included, exclude=tuple(exclude))
+
+    @cached_property
+    def summary(self) -> str | None:
+        """The first line of the handler module's docstring, which is read without running it; None without one."""
+        module = self.handler.rpartition(".")[0].replace(".", "/")
+        root = _root_of(module, self._folder, self._include)
+        file = _file_of(module, root)
+        return file and first_line((root / file).read_bytes())
 
     def in_stack(
         self, stack: Stack, *, runtime: Runtime | None = None, architecture: Architecture | None = None
@@ -182,9 +190,8 @@ def _handler_problems(handler: str, folder: Path, included: Iterable[Path], excl
         yield f"handler: found {handler!r}; a handler is named MODULE.FUNCTION, for example app.handler"
         return
     module = named["module"].replace(".", "/")
-    top = module.partition("/")[0]
-    root = next((source.parent for source in included if source.name.removesuffix(".py") == top), folder)
-    file = next((each for each in (f"{module}.py", f"{module}/__init__.py") if (root / each).is_file()), None)
+    root = _root_of(module, folder, included)
+    file = _file_of(module, root)
     if file is None:
         yield f"handler: found {handler!r}, but there is no {root / module}.py"
         return
@@ -200,6 +207,16 @@ def _handler_problems(handler: str, folder: Path, included: Iterable[Path], excl
             return
     if problem := function_problem((root / file).read_bytes(), named["function"]):
         yield f"handler: found {handler!r}, but {root / file} {problem}"
+
+
+def _root_of(module: str, folder: Path, included: Iterable[Path]) -> Path:
+    """Return the folder that a module's path starts at."""
+    top = module.partition("/")[0]
+    return next((source.parent for source in included if source.name.removesuffix(".py") == top), folder)
+
+
+def _file_of(module: str, root: Path) -> str | None:
+    return next((each for each in (f"{module}.py", f"{module}/__init__.py") if (root / each).is_file()), None)
 
 
 def _target(runtime: Runtime | None, architecture: Architecture | None) -> Target:

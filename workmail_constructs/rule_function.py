@@ -79,7 +79,6 @@ class PassedOptions(TypedDict, total=False):
     allow_public_subnet: bool
     application_log_level_v2: ApplicationLogLevel
     current_version_options: VersionOptions
-    description: str
     environment_encryption: AnyKey
     ephemeral_storage_size: Size
     function_name: str
@@ -188,6 +187,7 @@ def new_function(
     run: Run,
     content: ContentGrant,
     log_group: LogGroup,
+    description: str | None,
     options: FunctionOptions,
 ) -> Function:
     """Make the function of the rule `scope`; its role may write to this log group only and do what `content` grants."""
@@ -222,6 +222,7 @@ def new_function(
         memory_size=options.get("memory_size", defaults.MEMORY_MB),
         timeout=options.get("timeout") or (_SYNCHRONOUS_TIMEOUT if run.is_synchronous else _ASYNCHRONOUS_TIMEOUT),
         log_group=log_group,
+        description=description,
         role=cast("IRole", role),
         environment=environment or None,
         initial_policy=([*content.statements] or None) if made_role is not None else None,

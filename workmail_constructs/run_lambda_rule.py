@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NotRequired, TypedDict, T
 
 import jsii
 from aws_cdk.aws_iam import IGrantable, IPrincipal
+from aws_cdk.aws_lambda import CfnFunction, Function
 from constructs import Construct
 
 from workmail_constructs.content_access import ContentAccess, ContentGrant, content_grant
@@ -29,9 +30,11 @@ from workmail_constructs.stack_record import StackRecord, is_known
 from workmail_constructs.steps.rule_steps import (
     bind_steps,
     content_access_of,
+    steps_in_words,
     steps_of,
     warn_of_fallback,
 )
+from workmail_flow.flow_rule import is_one_line
 from workmail_flow.rule_problems import RuleError
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 from workmail_flow.words import one_of
@@ -42,18 +45,18 @@ if TYPE_CHECKING:
     from aws_cdk import CfnOutput, Duration, RemovalPolicy
     from aws_cdk.aws_cloudwatch import Metric, Unit
     from aws_cdk.aws_iam import IRole
-    from aws_cdk.aws_lambda import Alias, CfnPermission, Function
+    from aws_cdk.aws_lambda import Alias, CfnPermission
     from aws_cdk.aws_logs import ILogGroup
     from aws_cdk.aws_sqs import IQueue
     from typing_extensions import TypeVar as DefaultTypeVar
 
-    from workmail_constructs.alarms import RuleAlarms
     from workmail_constructs.content_access import AnyContentAccess
     from workmail_constructs.interfaces import AnyAlarmAction, AnyBucket, AnyFunction, AnyKey
     from workmail_constructs.organization import WorkMailOrganization
     from workmail_constructs.rule_code import RuleCode
     from workmail_constructs.run import Run
     from workmail_constructs.steps.step import Step
+    from workmail_constructs.watching.rule_alarms import RuleAlarms
     from workmail_flow.flow_rule import FlowRule
     from workmail_flow.words import AnyDirection
 
@@ -89,6 +92,8 @@ class RuleArguments(TypedDict):
     senders: NotRequired[Sequence[str]]
     destinations: NotRequired[Sequence[str]]
     name: NotRequired[str | None]
+    description: NotRequired[str | None]
+    owner: NotRequired[str | None]
     acknowledge: NotRequired[Mapping[str, str] | None]
     message_bucket: NotRequired[AnyBucket | None]
     message_key: NotRequired[AnyKey | None]
@@ -165,6 +170,8 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         senders: Sequence[str] = ("*",),
         destinations: Sequence[str] = ("*",),
         name: str | None = None,
+        description: str | None = None,
+        owner: str | None = None,
         acknowledge: Mapping[str, str] | None = None,
         message_bucket: AnyBucket | None = None,
         message_key: AnyKey | None = None,
@@ -188,6 +195,10 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             senders: 1 to 250 patterns (F4, F6): `mary@example.com`, `example.com`, `*.example.com` or `*`.
             destinations: Patterns of the same kinds; a synchronous rule supports only `*` (F12).
             name: The rule's name, unique in the organization (F1); by default the construct's id.
+            description: What the rule does, in one line, for the runbook and for the function that is made. By default
+                the runbook names the steps, or has the first line of the handler's module, or what an existing function
+                says of itself.
+            owner: Whom to ask about the rule, in one line, for the runbook; by default it names this construct.
             acknowledge: The lint findings to accept for this rule: each code with the reason.
             message_bucket: An existing bucket for updated messages, in the same Region and account (C5); its policy
                 gets what WorkMail needs. By default each function has its own, so that none can write another's
@@ -228,19 +239,19 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
                 f"code: found stack {here.stack.node.path} with the BootstraplessSynthesizer, which takes no code in "
                 "files; give the stack another synthesizer, or give the rule an existing function"
             )
-        owner = FunctionRecord(here)
+        of_function = FunctionRecord(here)
         if function is not None and not problems:
-            owner = FunctionRecord.of(function)
+            of_function = FunctionRecord.of(function)
         if not problems:
             problems += reference_problems(
                 here,
-                owner.record,
+                of_function.record,
                 organization=organization,
                 bucket_options=bucket_options,
                 function=function,
                 options=function_options,
             )
-            problems += owner.bucket_problems(bucket_options) if access is ContentAccess.UPDATE else ()
+            problems += of_function.bucket_problems(bucket_options) if access is ContentAccess.UPDATE else ()
         if problems:
             raise ValueError("\n".join([f"RunLambdaRule {id!r}:", *(f"  {problem}" for problem in problems)]))
         rule = _flow_rule(
@@ -250,6 +261,8 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             content_access=access,
             senders=senders,
             destinations=destinations,
+            description=_description(description, steps=steps, direction=way, code=code, function=function),
+            owner=owner,
             acknowledge=dict(acknowledge or {}),
         )
         super().__init__(scope, id)
@@ -267,11 +280,11 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         self._log_group: ILogGroup | None = None
         self._alias: Alias | None = None
 
-        owner.rule = self if function is None else owner.rule
+        of_function.rule = self if function is None else of_function.rule
         content = content_grant(
             self,
             access,
-            owner=owner,
+            owner=of_function,
             organization=organization,
             direction=rule.direction,
             bucket_options=bucket_options,
@@ -296,7 +309,14 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         if code is not None:
             log_group = new_log_group(self, function_options, record=here)
             made = new_function(
-                self, code, owner=owner, run=run, content=content, log_group=log_group, options=function_options
+                self,
+                code,
+                owner=of_function,
+                run=run,
+                content=content,
+                log_group=log_group,
+                description=description,
+                options=function_options,
             )
             self._log_group = log_group
             self.function = cast("FunctionT", made)
@@ -305,19 +325,19 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
             for do in bound.needs.after if bound else ():
                 do(made)
         elif function is not None:
-            complete_function(self, function, owner=owner, here=here, run=run, content=content)
+            complete_function(self, function, owner=of_function, here=here, run=run, content=content)
             self.function = cast("FunctionT", function)
         named = self._alias or self.function
-        self.on_failure_queue = None if run.is_synchronous else owner.keep_failed_events(self, named)
+        self.on_failure_queue = None if run.is_synchronous else of_function.keep_failed_events(self, named)
         arn = named.function_arn
-        self.invoke_permission = owner.invoke_permission(named, arn, organization)
+        self.invoke_permission = of_function.invoke_permission(named, arn, organization)
         if run.is_synchronous:
-            owner.synchronous_rules.append(self)
-        here.checks[owner.check] = None
+            of_function.synchronous_rules.append(self)
+        here.checks[of_function.check] = None
         self.email_flow_rule = replace(rule, function=arn)
         self.function_arn_output = function_arn_output(self, here, self.email_flow_rule)
         declared = EmailFlowRules.of(here.stack)
-        if owner.record is not here:
+        if of_function.record is not here:
             declared.keep_deployable()
         declared.add(
             self.email_flow_rule, organization=organization, scope=self, function_arn_output=self.function_arn_output
@@ -401,7 +421,7 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
         Raises:
             ValueError: A number or action is not as described, or the rule has its alarms already.
         """
-        from workmail_constructs.alarms import RuleAlarms  # alarm actions take a while to load
+        from workmail_constructs.watching.rule_alarms import RuleAlarms  # alarm actions take a while to load
 
         return RuleAlarms(
             self,
@@ -424,6 +444,25 @@ class RunLambdaRule(Construct, Generic[FunctionT]):
 def _named(organization: WorkMailOrganization) -> str:
     named = organization.alias or organization.organization_id
     return named if is_known(named) else organization.node.path
+
+
+def _description(
+    given: str | None,
+    *,
+    steps: Sequence[Step] | None,
+    direction: FlowDirection,
+    code: RuleCode | None,
+    function: AnyFunction | None,
+) -> str | None:
+    """Return what the runbook says of the rule; a text that only the deployment knows is for the function alone."""
+    if given is not None and is_known(given):
+        return given
+    if steps is not None:
+        return steps_in_words(steps_of(steps, direction))
+    found = code.summary if code is not None else None
+    if isinstance(function, Function) and isinstance(resource := function.node.default_child, CfnFunction):
+        found = resource.description
+    return found if found and is_known(found) and is_one_line(found) else None
 
 
 # The arguments whose names differ in a rule file.

@@ -39,7 +39,7 @@ class MailPolicyStack(Stack):
         )
         # A fallback that delivers would let through what the steps could not see to.
         run = Run.synchronous(fallback=FallbackAction.BOUNCE, rule_timeout=Duration.minutes(60))
-        # --8<-- [start:rules]
+        # [rules
         RunLambdaRule(
             self,
             "Inbound",
@@ -68,7 +68,7 @@ class MailPolicyStack(Stack):
                 Footer("Example Ltd, 1 Example Street", recipients="EXTERNAL"),
             ],
         )
-        # --8<-- [end:rules]
+        # rules]
 
 
 app = App()

@@ -38,10 +38,8 @@ class Group:
 def groups(rule_sets: Sequence[RuleSet], direction: FlowDirection) -> tuple[Group, ...]:
     """Divide all mail of a direction, its `Sender` and `From` the same, into groups, merged where rules agree."""
     all_rules = RuleIndex((rule for rule_set in rule_sets for rule in rule_set), direction)
-    senders = _alike(all_rules.senders, (pattern for rule in all_rules.rules for pattern in rule.senders))
-    destinations = _alike(
-        all_rules.destinations, (pattern for rule in all_rules.rules for pattern in rule.destinations)
-    )
+    senders = alike(all_rules.senders, (pattern for rule in all_rules.rules for pattern in rule.senders))
+    destinations = alike(all_rules.destinations, (pattern for rule in all_rules.rules for pattern in rule.destinations))
     merged: defaultdict[tuple[tuple[Pattern, ...], tuple[FlowRule | None, ...]], list[Pattern]] = defaultdict(list)
     for sender, sender_patterns in senders:
         by_decision: defaultdict[tuple[FlowRule | None, ...], list[Pattern]] = defaultdict(list)
@@ -59,7 +57,7 @@ def groups(rule_sets: Sequence[RuleSet], direction: FlowDirection) -> tuple[Grou
     )
 
 
-def _alike(index: PatternIndex, patterns: Iterable[Pattern]) -> list[tuple[str, list[Pattern]]]:
+def alike(index: PatternIndex, patterns: Iterable[Pattern]) -> list[tuple[str, list[Pattern]]]:
     """Group patterns that the same rules match; return each group with the typical address of one pattern."""
     overlaps = Overlaps(index)
     alike: dict[tuple[tuple[int, int], ...], tuple[str, list[Pattern]]] = {}

@@ -50,7 +50,7 @@ def diff(before: RuleSet, after: RuleSet) -> tuple[Change, ...]:
 def _changes(before: RuleSet, after: RuleSet, direction: FlowDirection) -> Iterator[Change]:
     for group in groups((before, after), direction):
         old, new = group.rules
-        if _effect(old) != _effect(new):
+        if effect_of(old) != effect_of(new):
             yield Change(
                 direction=direction, senders=group.senders, destinations=group.destinations, before=old, after=new
             )
@@ -71,7 +71,8 @@ def effect_in_words(rule: FlowRule | None) -> str:
     return " ".join([rule.action, *([f"[{', '.join(details)}]"] if details else []), f"(rule {rule.name!r})"])
 
 
-def _effect(rule: FlowRule | None) -> tuple[object, ...]:
+def effect_of(rule: FlowRule | None) -> tuple[object, ...]:
+    """Return what happens to mail for which `rule` decides; equal for two rules that are interchangeable."""
     # Mail that no rule matches goes its normal way, as under a Default rule.
     return rule.effect if rule and rule.action is not RuleAction.DEFAULT else (RuleAction.DEFAULT,)
 

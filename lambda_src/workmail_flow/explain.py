@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from workmail_flow.console import ACTION_LABELS
 from workmail_flow.coverage import groups
-from workmail_flow.runbook import ACTION_LABELS
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 
 if TYPE_CHECKING:

@@ -33,6 +33,8 @@ class FlowRule:
         smtp_gateway: The name of the organization's gateway. Route to SMTP gateway only.
         acknowledged: Codes of lint findings to accept, each with the reason.
         reads_content: Whether the function fetches message content; None if that is not known. Run Lambda only.
+        description: What the rule is for, in one line, for whoever types or reads it.
+        owner: Whom to ask about it, in one line.
 
     Raises:
         RuleError: WorkMail would refuse the rule; lists every problem.
@@ -50,6 +52,8 @@ class FlowRule:
     smtp_gateway: str | None = None
     acknowledged: Mapping[str, str] = field(default_factory=dict, hash=False)
     reads_content: bool | None = None
+    description: str | None = None
+    owner: str | None = None
 
     def __post_init__(self) -> None:
         if problems := tuple(_problems_of(self)):
@@ -84,6 +88,8 @@ class FlowRule:
             "ruleTimeoutMinutes": self.rule_timeout_minutes,
             "smtpGateway": self.smtp_gateway,
             "readsContent": self.reads_content,
+            "description": self.description,
+            "owner": self.owner,
             "acknowledge": dict(self.acknowledged) or None,
         }
         return {
@@ -108,6 +114,11 @@ class FlowRule:
         )
 
 
+def is_one_line(text: str) -> bool:
+    """Whether text may be a rule's description or owner."""
+    return bool(text.strip()) and text.isprintable()
+
+
 def _refused(name: object) -> str:
     return f"WorkMail would refuse rule {name!r}"
 
@@ -118,6 +129,9 @@ def _problems_of(rule: FlowRule) -> Iterator[RuleProblem]:
         yield RuleProblem(
             RuleFault.BAD_ENTRY, "name", f"found {rule.name!r}; a name without spaces at its ends is needed (F1)"
         )
+    for path, text in (("description", rule.description), ("owner", rule.owner)):
+        if text is not None and not is_one_line(text):
+            yield RuleProblem(RuleFault.BAD_ENTRY, path, f"found {shown(text)}; one line of text is needed, or nothing")
     actions = RULE_ACTIONS[rule.direction]
     if rule.action not in actions:
         yield RuleProblem(

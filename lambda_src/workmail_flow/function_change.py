@@ -90,6 +90,29 @@ def with_functions_of(before: DeclaredRules, after: DeclaredRules) -> RuleSet:
     )
 
 
+def aligned(before: DeclaredRules, after: DeclaredRules) -> tuple[RuleSet, tuple[FlowRule, ...]]:
+    """Return the rules of `after` for a comparison with `before`, and those whose functions nobody can compare.
+
+    A function whose ARN stays is named as `before` names it. So is one that cannot be compared: of a rule file that
+    knows an ARN and an app that does not.
+    """
+    old = {(rule.name, rule.direction): rule for rule in before.rules}
+    rules, unknown = [], []
+    for rule, alike in zip(after.rules, with_functions_of(before, after), strict=True):
+        was = old.get((rule.name, rule.direction))
+        if was is None or was.function == alike.function or was.action is not rule.action or not rule.function:
+            rules.append(alike)
+            continue
+        functions = before.functions.get(was.function or ""), after.functions.get(rule.function)
+        if _arn_changes(was.function or "", functions[0], rule.function, functions[1]):
+            rules.append(alike)
+        else:
+            rules.append(replace(alike, function=was.function))
+            if None in functions or functions[0] != functions[1]:
+                unknown.append(rule)
+    return RuleSet(rules), tuple(unknown)
+
+
 def arn_in_words(function: str | None) -> str:
     """Return an ARN as it is; say of anything else that the ARN is found there."""
     if function is None:

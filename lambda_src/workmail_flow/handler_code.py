@@ -1,4 +1,4 @@
-"""Finds what would fail when Lambda loads a function from its code, without running the code."""
+"""Reads a handler's code without running it: what would fail when Lambda loads it, and what it says it does."""
 
 from __future__ import annotations
 
@@ -40,6 +40,15 @@ def function_problem(source: bytes, function: str) -> str | None:
         return None
     public = sorted(name for name in names if not name.startswith("_"))
     return f"has no {function!r}; it has {', '.join(public) or 'no names'}"
+
+
+def first_line(source: bytes) -> str | None:
+    """Return the first line of a module's docstring; None if it has none, or cannot be parsed by this Python."""
+    try:
+        docstring = ast.get_docstring(ast.parse(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return (docstring or "").partition("\n")[0] or None
 
 
 def _bound_names(body: list[ast.stmt]) -> Iterator[str]:

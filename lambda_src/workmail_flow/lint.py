@@ -13,13 +13,13 @@ from workmail_flow.arns import is_function_arn, is_known_arn
 from workmail_flow.overlaps import Overlaps, overlap
 from workmail_flow.patterns import Pattern, PatternKind
 from workmail_flow.rule_index import RuleIndex, places
+from workmail_flow.rule_set import RuleSet
 from workmail_flow.vocabulary import FlowDirection, RuleAction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from workmail_flow.flow_rule import FlowRule
-    from workmail_flow.rule_set import RuleSet
 
 QUOTA_NEAR: Final = 0.8
 """The part of a hard quota (F6) from which its use is reported, so that there is time to split or merge rules."""
@@ -116,20 +116,23 @@ class LintFinding:
 def lint(rule_set: RuleSet, *, organization_domains: Collection[str] = ()) -> tuple[LintFinding, ...]:
     """Return the findings about a rule set, the most severe first.
 
-    The time it takes grows with the number of patterns, not of their pairs.
+    The time it takes grows with the number of patterns, not of their pairs. Of rules that share a name only the first
+    is looked at further: findings about the others would read the same.
 
     Args:
         rule_set: All the rules of one organization.
         organization_domains: The organization's domains, if known, for their quota.
     """
+    by_name = {rule.name: rule for rule in reversed(rule_set.rules)}
+    told_apart = RuleSet(rule for rule in rule_set if by_name[rule.name] is rule)
     found = [
         *_of_names(rule_set),
         *_of_quotas(rule_set, organization_domains),
-        *(finding for rule in rule_set for finding in _of_one_rule(rule)),
-        *(finding for direction in FlowDirection for finding in _OfDirection(rule_set, direction).findings()),
+        *(finding for rule in told_apart for finding in _of_one_rule(rule)),
+        *(finding for direction in FlowDirection for finding in _OfDirection(told_apart, direction).findings()),
     ]
-    found = [_acknowledged(finding, rule_set) for finding in found]
-    found += _unused_acknowledgements(rule_set, found)
+    found = [_acknowledged(finding, told_apart) for finding in found]
+    found += _unused_acknowledgements(told_apart, found)
     return tuple(sorted(found, key=lambda finding: list(Severity).index(finding.severity)))
 
 
@@ -176,7 +179,7 @@ def _of_names(rule_set: RuleSet) -> Iterator[LintFinding]:
                 severity=Severity.ERROR,
                 rules=(name,),
                 message=f"{count} rules have the name {name!r}; a name is unique in an organization (F1).",
-                remedy="Rename all but one.",
+                remedy="Give each its own name, in an app with the argument name; until then only one is checked.",
             )
 
 

@@ -22,6 +22,10 @@ RECORDED_REQUIREMENTS: Final = f"{RECORD_FOLDER}/requirements.txt"
 RECORDED_BUILD: Final = f"{RECORD_FOLDER}/build.json"
 """The `platform` and `python` that they were resolved for."""
 
+SOURCES_VARIABLE: Final = "WORKMAIL_SOURCES_FILE"
+"""The environment variable that names a file to which each packing adds a line of JSON: what was packed of which
+folders. `workmail-flow local deploy --watch` sets it for the app that it deploys."""
+
 
 def find_uv() -> str | None:
     """Return the uv command that resolves requirements: the one beside the running Python, or the one on PATH."""

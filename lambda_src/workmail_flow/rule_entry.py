@@ -27,6 +27,8 @@ KEYS: Final = {
     "ruleTimeoutMinutes": False,
     "smtpGateway": False,
     "readsContent": False,
+    "description": False,
+    "owner": False,
     "acknowledge": False,
 }
 """Each key of an entry, and whether it is needed."""
@@ -68,6 +70,8 @@ class _Reader:
             "smtp_gateway": self._typed("smtpGateway", str),
             "acknowledged": self._acknowledged(),
             "reads_content": self._typed("readsContent", bool),
+            "description": self._typed("description", str),
+            "owner": self._typed("owner", str),
         }
         if read["action"] is RuleAction.RUN_LAMBDA:
             read["synchronous"] = bool(read["synchronous"])

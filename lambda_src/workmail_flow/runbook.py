@@ -2,81 +2,69 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from workmail_flow import console
 from workmail_flow.arns import is_known_arn
-from workmail_flow.assumptions import specificity_of_rule
-from workmail_flow.function_change import arn_in_words
-from workmail_flow.limits import END_OF_SUPPORT
-from workmail_flow.overlaps import Overlaps
-from workmail_flow.vocabulary import FlowDirection, RuleAction
+from workmail_flow.change_plan import creation_key
+from workmail_flow.markdown import code, plain
+from workmail_flow.organization_place import OrganizationPlace
+from workmail_flow.vocabulary import RuleAction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from workmail_flow.flow_rule import FlowRule
-    from workmail_flow.function_change import FunctionChange
-    from workmail_flow.patterns import Pattern
     from workmail_flow.rule_set import RuleSet
-
-ACTION_LABELS: Final = {
-    RuleAction.DROP: "Drop",
-    RuleAction.BOUNCE: "Bounce",
-    RuleAction.MOVE_TO_JUNK: "Deliver to junk",
-    RuleAction.DEFAULT: "Default",
-    RuleAction.BYPASS_SPAM_CHECK: "Never deliver to junk",
-    RuleAction.ROUTE_TO_SMTP_GATEWAY: "Route to SMTP gateway",
-    RuleAction.RUN_LAMBDA: "Run Lambda",
-}
-"""The console's words for the actions (F2, F3)."""
-
-_CREATED: Final = (
-    RuleAction.DEFAULT,
-    RuleAction.BYPASS_SPAM_CHECK,
-    RuleAction.ROUTE_TO_SMTP_GATEWAY,
-    RuleAction.MOVE_TO_JUNK,
-    RuleAction.RUN_LAMBDA,
-    RuleAction.BOUNCE,
-    RuleAction.DROP,
-)
-# What can only deliver comes first, what can lose mail last: while rules are missing, no mail is bounced or dropped
-# that the whole set delivers (F11).
+    from workmail_flow.template import DeclaredRules
 
 
 def creation_order(rule_set: RuleSet) -> tuple[FlowRule, ...]:
-    """Return the rules in an order of creation that never bounces or drops mail by mistake meanwhile.
-
-    Functions may drop mail too, so Run Lambda rules come after what delivers. More specific rules come before broader
-    ones. Removal is as safe in the reverse order.
-    """
-
-    def key(rule: FlowRule) -> tuple[int, int, int]:
-        sender, destination = specificity_of_rule(_most_specific(rule.senders), _most_specific(rule.destinations))
-        return _CREATED.index(rule.action), -sender, -destination
-
-    return tuple(sorted(rule_set, key=key))
+    """Return the rules in the order of `creation_key`."""
+    return tuple(sorted(rule_set, key=creation_key))
 
 
-def runbook(rule_set: RuleSet, *, organization_id: str, changed: Sequence[FunctionChange] = ()) -> str:
+def runbook(declared: DeclaredRules) -> str:
     """Return the console steps, as Markdown.
 
     Args:
-        rule_set: The rules of one organization. A rule's function that is not an ARN is taken as words that say where
-            to find it.
-        organization_id: The organization's id, or words that say where to find it.
-        changed: Rules that were typed before, and whose function the next deployment replaces; they come first.
+        declared: The rules of one organization. A rule's function that is not an ARN is taken as words that say where
+            to find it, and so is the organization's id.
     """
-    rules = creation_order(rule_set)
-    parts = (_opening(organization_id, rules), _retyping(changed), _creation(rule_set, rules), _removal(rules))
+    rules = creation_order(declared.rules)
+    parts = (
+        console.heading(declared, "Email flow rules of organization"),
+        _order(rules),
+        *(creation(rule, declared, title=f"{number}. {rule.name}") for number, rule in enumerate(rules, 1)),
+        console.permission(rules, declared),
+        _removal(rules),
+    )
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
-def _opening(organization_id: str, rules: tuple[FlowRule, ...]) -> Iterator[str]:
-    yield f"# Email flow rules of organization {_code(organization_id)}"
+def creation(rule: FlowRule, declared: DeclaredRules, *, title: str) -> Iterator[str]:
+    """Yield how to create one rule."""
+    yield f"## {plain(title)}"
     yield ""
-    yield "No API creates email flow rules; an administrator types them in the Amazon WorkMail console."
-    yield f"WorkMail ends on {END_OF_SUPPORT}: after that neither console nor rules are reachable."
+    yield from console.purpose(rule)
     yield ""
+    if rule.action is RuleAction.RUN_LAMBDA:
+        yield _before_run_lambda(rule)
+        yield ""
+    yield f"**{console.TABS[rule.direction]}** → **Create**. Enter:"
+    yield ""
+    yield "| field | value |"
+    yield "|---|---|"
+    for field, value in console.fields(rule):
+        yield f"| {field} | {value} |"
+    yield ""
+    yield from console.arn_commands([rule], OrganizationPlace.of(declared))
+    yield from console.pattern_lists(rule)
+    yield f"Choose **Create**. Once all rules are there, {console.test_line(declared.rules, rule, declared.domains)}"
+    yield ""
+
+
+def _order(rules: tuple[FlowRule, ...]) -> Iterator[str]:
     if not rules:
         yield "There are no rules to create."
         return
@@ -85,83 +73,13 @@ def _opening(organization_id: str, rules: tuple[FlowRule, ...]) -> Iterator[str]
     yield ""
 
 
-def _retyping(changed: Sequence[FunctionChange]) -> Iterator[str]:
-    if not changed:
-        return
-    yield "## Rules that need another function ARN"
-    yield ""
-    yield "**The deployment replaces the functions of these rules. The ARNs that are typed now then name nothing.**"
-    yield ""
-    for change in changed:
-        yield f"- {_TABS[change.before.direction]}: {_code(change.before.name)}"
-        yield f"    - typed now: {_plain(change.typed)}"
-        yield f"    - to do: {_plain(change.to_do)}"
-        yield f"    - until then: {_plain(change.until_then)}"
-    yield ""
-
-
-def _creation(rule_set: RuleSet, rules: tuple[FlowRule, ...]) -> Iterator[str]:
-    for number, rule in enumerate(rules, 1):
-        yield f"## {number}. {_plain(rule.name)}"
-        yield ""
-        if rule.action is RuleAction.RUN_LAMBDA:
-            yield _before_run_lambda(rule)
-            yield ""
-        yield f"Organizations → the organization → Organization settings → **{_TABS[rule.direction]}** → **Create**."
-        yield "Enter:"
-        yield ""
-        yield "| field | value |"
-        yield "|---|---|"
-        for field, value in _fields(rule):
-            yield f"| {field} | {value} |"
-        yield ""
-        for field, patterns in (("Sender", rule.senders), ("Destination", rule.destinations)):
-            yield f"{field} domains or addresses, {_counted(patterns)}:"
-            yield ""
-            yield "```text"
-            yield from (pattern.text for pattern in patterns)
-            yield "```"
-            yield ""
-        yield f"Choose **Create**. {_test(rule_set, rule)}"
-        yield ""
-
-
 def _before_run_lambda(rule: FlowRule) -> str:
     if rule.function and is_known_arn(rule.function):
-        return "First make sure that the function is deployed and lets WorkMail invoke it."
-    return "First deploy the function's stack; only then is the ARN to enter known."
-
-
-def _fields(rule: FlowRule) -> Iterator[tuple[str, str]]:
-    yield "Rule name", _code(rule.name)
-    yield "Action", f"**{ACTION_LABELS[rule.action]}**"
-    if rule.action is RuleAction.ROUTE_TO_SMTP_GATEWAY:
-        yield "SMTP gateway", _code(rule.smtp_gateway) if rule.smtp_gateway else "the organization's SMTP gateway"
-    if rule.action is not RuleAction.RUN_LAMBDA:
-        return
-    yield "Lambda function", _function(rule.function)
-    yield "Run synchronously", "**yes**" if rule.synchronous else "**no**"
-    if rule.fallback:
-        yield "Fallback action", f"**{ACTION_LABELS[rule.fallback]}**"
-        yield "Rule timeout (minutes)", f"**{rule.rule_timeout_minutes}**"
-
-
-def _function(function: str | None) -> str:
-    if function is None:
-        return "the ARN of the rule's function, among the outputs of its stack once that is deployed"
-    return _code(function) if is_known_arn(function) else _plain(arn_in_words(function))
-
-
-def _test(rule_set: RuleSet, rule: FlowRule) -> str:
-    """Say what the console's Test shows once all rules are there (F14)."""
-    index = rule_set.index(rule.direction)
-    sender = Overlaps(index.senders).typical_address(rule.senders[0])
-    recipient = Overlaps(index.destinations).typical_address(rule.destinations[0])
-    decision = rule_set.decide(direction=rule.direction, sender=None, from_=sender, recipient=recipient)
-    shown = f"**{ACTION_LABELS[decision.action]}**"
-    if decision.rule is not rule and decision.rule is not None:
-        shown += f", of rule {_code(decision.rule.name)}"
-    return f"Once all rules are there, **Test** with {_code(sender)} and {_code(recipient)} shows {shown}."
+        return "First make sure that the function is deployed, and [check the permission](#to-check-the-permission)."
+    return (
+        "First deploy the function's stack; only then is the ARN to enter known. Then "
+        "[check the permission](#to-check-the-permission)."
+    )
 
 
 def _removal(rules: tuple[FlowRule, ...]) -> Iterator[str]:
@@ -172,27 +90,4 @@ def _removal(rules: tuple[FlowRule, ...]) -> Iterator[str]:
     yield "Delete them in the reverse order, and a function only after the rule that runs it:"
     yield ""
     for number, rule in enumerate(reversed(rules), 1):
-        yield f"{number}. {_TABS[rule.direction]}: {_code(rule.name)}"
-
-
-_TABS = {FlowDirection.INBOUND: "Inbound rules", FlowDirection.OUTBOUND: "Outbound rules"}
-
-
-def _most_specific(patterns: Iterable[Pattern]) -> int:
-    return max(pattern.specificity for pattern in patterns)
-
-
-def _counted(patterns: tuple[Pattern, ...]) -> str:
-    return "one pattern" if len(patterns) == 1 else f"{len(patterns)} patterns, each an entry of its own"
-
-
-def _code(text: str) -> str:
-    """Return text as a Markdown code span that a table cell may hold."""
-    ticks = "``" if "`" in text else "`"
-    space = " " if "`" in text else ""
-    return f"{ticks}{space}{text}{space}{ticks}".replace("|", "\\|")
-
-
-def _plain(text: str) -> str:
-    """Return text as Markdown that shows it as it is."""
-    return "".join(f"\\{char}" if char in "\\`*_{}[]<>#|" else char for char in text)
+        yield f"{number}. {console.TABS[rule.direction]}: {code(rule.name)}"

@@ -38,6 +38,8 @@ class DeclaredRules:
     rules: RuleSet
     organization_alias: str | None = None
     """The alias that a deployment finds it by."""
+    stacks: tuple[str, ...] = ()
+    """The names of the stacks that declare the rules, as they are deployed."""
     functions: Mapping[str, str] = field(default_factory=dict)
     """Which function each rule's `function` is, in words that stay equal as long as its ARN does."""
 

@@ -131,6 +131,25 @@ def test_wait_and_replay_and_reset(workmail_local: WorkMailLocal, run: Run, eml:
     assert "No messages yet" in run("messages").stdout
 
 
+def test_logs_can_be_followed(workmail_local: WorkMailLocal, eml: Path) -> None:
+    workmail_local.deploy_handler(HANDLERS / "content")
+    first = workmail_local.send(eml)
+    command = [Path(sys.executable).with_name("workmail-flow"), "local", "logs", "--follow", "--json"]
+    command += ["--state", workmail_local.state]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        entries = [json.loads(following.stdout.readline())]
+        workmail_local.add_fault("crash", times=1)
+        second = workmail_local.send(eml)
+        third = workmail_local.send(eml)
+        entries += [json.loads(following.stdout.readline()) for _ in range(2)]
+        following.send_signal(signal.SIGINT)
+        rest, said = following.communicate(timeout=30)
+    assert [entry["message"] for entry in entries] == [first.id, second.id, third.id]
+    assert [("edits 0" in entry["log"]) for entry in entries] == [True, False, True]
+    assert (following.returncode, rest, said) == (0, "", "")
+
+
 def test_a_list_of_messages_is_short_and_moves_no_cursor(workmail_local: WorkMailLocal, run: Run) -> None:
     everyone = [f"user{number}@example.com" for number in range(100)]
     subject = "=?utf-8?q?red_=1B[31m?="
@@ -145,6 +164,7 @@ def test_up_again_says_where_it_runs(workmail_local: WorkMailLocal, run: Run) ->
     again = json.loads(run("up", "--json").stdout)
     assert (again["started"], again["pid"]) == (False, workmail_local.daemon.pid)
     assert "It is already running" in run("up").stdout
+    assert (workmail_local.state / ".gitignore").read_text() == "*\n"
     token = workmail_local.daemon.ready["token"]
     status = run("status").stdout
     assert "SMTP inbound" in status

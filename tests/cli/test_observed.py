@@ -22,10 +22,10 @@ from typer.testing import CliRunner, Result
 from tests.cli.test_rules import cdk_out, organization
 from tests.unit.flow.rule_files import entry
 from tests.unit.flow.test_observed import ME, YOU, applied, received
-from workmail_constructs import event_log
 from workmail_constructs.cli import observed
 from workmail_constructs.cli.app import app
-from workmail_constructs.event_log import FILTER_PATTERN, EventLog
+from workmail_constructs.watching import event_log
+from workmail_constructs.watching.event_log import FILTER_PATTERN, EventLog
 from workmail_flow.observed import EVENTS_READ, FindingCode, NotJudged
 
 if TYPE_CHECKING:

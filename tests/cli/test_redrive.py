@@ -17,10 +17,10 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from workmail_constructs import redrive
 from workmail_constructs.cli import redrive as command
 from workmail_constructs.cli.app import app
-from workmail_constructs.redrive import (
+from workmail_constructs.watching import failed_events
+from workmail_constructs.watching.failed_events import (
     Content,
     Filters,
     Queue,
@@ -138,12 +138,12 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setattr(redrive, "_LONG_POLL_S", 0)
+    monkeypatch.setattr(failed_events, "_LONG_POLL_S", 0)
     with mock_aws():
         found = World(boto3.client("sqs", region_name=REGION))
         clients = {"sqs": found.sqs, "lambda": found.awslambda}
-        monkeypatch.setattr(redrive, "client", lambda service, _: clients[service])
-        monkeypatch.setattr(redrive, "find_source", lambda _, region: found.source)
+        monkeypatch.setattr(failed_events, "client", lambda service, _: clients[service])
+        monkeypatch.setattr(failed_events, "find_source", lambda _, region: found.source)
         yield found
 
 
@@ -219,7 +219,7 @@ def test_another_event_under_a_known_invocation_id_is_left(world: World) -> None
 
 
 def test_a_message_that_comes_twice_while_it_is_held_counts_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redrive, "HOLD_S", 0)  # so that it comes again at once
+    monkeypatch.setattr(failed_events, "HOLD_S", 0)  # so that it comes again at once
     world.fail("a")
     one = world.redrive()
     list(one.receive())
@@ -304,15 +304,15 @@ def test_what_is_no_longer_hidden_from_others_is_not_sent(world: World, monkeypa
     one = world.redrive()
     with one.holding():
         list(one.receive())
-        later = time.time() + redrive.HOLD_S + 1
-        monkeypatch.setattr(redrive.time, "time", lambda: later)
+        later = time.time() + failed_events.HOLD_S + 1
+        monkeypatch.setattr(failed_events.time, "time", lambda: later)
         assert [event.result for event in one.send()] == [Result.NOT_HELD]
     assert world.awslambda.taken == []
 
 
 def test_messages_stay_hidden_while_a_person_reads(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redrive, "HOLD_S", 2)
-    monkeypatch.setattr(redrive, "_RENEW_S", 0.3)
+    monkeypatch.setattr(failed_events, "HOLD_S", 2)
+    monkeypatch.setattr(failed_events, "_RENEW_S", 0.3)
     world.fail("a")
     one = world.redrive()
     with one.holding():
@@ -542,8 +542,10 @@ def test_an_age_has_a_unit(world: World, age: str) -> None:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lambda]:
-    awslambda, real = Lambda(), redrive.client
-    monkeypatch.setattr(redrive, "client", lambda name, region: awslambda if name == "lambda" else real(name, region))
+    awslambda, real = Lambda(), failed_events.client
+    monkeypatch.setattr(
+        failed_events, "client", lambda name, region: awslambda if name == "lambda" else real(name, region)
+    )
     with mock_aws():
         yield awslambda
 
@@ -556,7 +558,7 @@ def declare(monkeypatch: pytest.MonkeyPatch, *rules: dict[str, Any]) -> None:
     base = {"direction": "INBOUND", "action": "RUN_LAMBDA", "senders": ["*"], "destinations": ["*"]}
     declared = RuleSet(FlowRule.from_json(base | {"synchronous": False} | rule) for rule in rules)
     entry = DeclaredRules(organization_id="m-1", organization_arn="", domains=(), rules=declared)
-    monkeypatch.setattr(redrive, "from_deployed_stack", lambda _, region: [entry])
+    monkeypatch.setattr(failed_events, "from_deployed_stack", lambda _, region: [entry])
 
 
 SYNCHRONOUS = {"synchronous": True, "fallback": "DEFAULT", "ruleTimeoutMinutes": 0}
@@ -596,7 +598,7 @@ def test_a_stack_without_failed_events_says_what_it_has(aws: Lambda, monkeypatch
     with pytest.raises(RedriveError, match="stack Mail declares no asynchronous rule"):
         find_source("Mail", region=REGION)
     declare_again = [{"name": "one", "function": ARN}]
-    monkeypatch.setattr(redrive, "from_deployed_stack", lambda _, region: [_entry(declare_again)])
+    monkeypatch.setattr(failed_events, "from_deployed_stack", lambda _, region: [_entry(declare_again)])
     with pytest.raises(RedriveError, match=f"has no on-failure queue: rule 'one': {ARN} has no on-failure destination"):
         find_source("Mail", region=REGION)
     aws.destinations["rule"] = error("AccessDeniedException")
@@ -644,7 +646,7 @@ def test_a_name_that_may_not_be_looked_up_is_said(monkeypatch: pytest.MonkeyPatc
 
             return deny
 
-    monkeypatch.setattr(redrive, "client", lambda *_: Denied())
+    monkeypatch.setattr(failed_events, "client", lambda *_: Denied())
     with pytest.raises(
         RedriveError, match=r"may not look: cloudformation:DescribeStacks.*may not look: sqs:GetQueueUrl"
     ):

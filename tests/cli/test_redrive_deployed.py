@@ -67,7 +67,7 @@ def redrive(local: WorkMailLocal, *arguments: str, status: int = 0, key: str | N
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     done = subprocess.run(
         [sys.executable, "-c", "from workmail_constructs.cli import main; main()", "redrive", *arguments],
-        env=environment | local.daemon.aws_environment | own,
+        env=environment | local.daemon.aws_environment() | own,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

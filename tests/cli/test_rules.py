@@ -314,10 +314,26 @@ def test_the_runbook_of_a_change_begins_with_the_arns_to_type_anew(tmp_path: Pat
     assert title in run("runbook", new, "--from", old).stdout
     from_stack = run("runbook", new, "--from-stack", "Mail").stdout
     assert f"    - typed now: {ARN}\n" in from_stack
-    assert from_stack.index(title) < from_stack.index("## 1. ")
+    assert from_stack.index(title) < from_stack.index("## 1. Edit RUN\\_LAMBDA")
     assert title not in run("runbook", old, "--from-stack", "Mail").stdout
     assert title not in run("runbook", new).stdout
     assert run("runbook", new, "--from", old, "--from-stack", "Mail").exit_code == 2
+
+
+def test_the_runbook_of_a_change_covers_the_organizations_of_both_sides(tmp_path: Path) -> None:
+    old = cdk_out(tmp_path / "old", organization(1, entry("DROP")), organization(2, entry("BOUNCE")))
+    new = cdk_out(tmp_path / "new", organization(1, entry("DROP", "x.test")), organization(3, entry("DEFAULT")))
+    found = json.loads(run("runbook", new, "--from", old, "--json").stdout)["organizations"]
+    assert [(each["organization"][-1], [(step["do"], step["rule"]) for step in each["steps"]]) for each in found] == [
+        ("1", [("edit", "DROP")]),
+        ("3", [("create", "DEFAULT")]),
+        ("2", [("delete", "BOUNCE")]),
+    ]
+    assert (found[0]["steps"][0]["before"]["senders"], found[0]["steps"][0]["after"]["senders"]) == (["*"], ["x.test"])
+    one = run("runbook", new, "--from", old, "--organization", f"m-{1:032x}").stdout
+    assert one.count("# Changes to the email flow rules of organization") == 1
+    assert "| Sender domains or addresses | remove `*` | add `x.test` |" in one
+    assert run("runbook", new, "--json").exit_code == 2
 
 
 def test_a_stack_that_cannot_be_read_is_reported() -> None:

@@ -136,7 +136,7 @@ def test_an_asynchronous_handler_decides_and_updates_nothing(tmp_path: Path, mes
     assert (tmp_path / "out" / "hello.eml").read_bytes() == MESSAGE
     (trial,) = trials(*arguments, status=1)
     assert trial["errors"][0]["code"] == "not-an-object"
-    assert trial["findings"][0]["code"] == "asynchronous-reply"
+    assert trial["findings"][0]["code"] == "hint"
 
 
 def test_other_calls_to_aws_find_what_was_put_before(tmp_path: Path, message: Path) -> None:

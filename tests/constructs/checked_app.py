@@ -29,6 +29,7 @@ from workmail_constructs import (
     EmailFlowRules,
     FlowRuleOperatorPolicy,
     Run,
+    WorkMailDashboard,
     WorkMailOrganization,
 )
 from workmail_constructs.steps.allow_or_block import AllowOrBlock
@@ -109,6 +110,12 @@ def build(outdir: str) -> App:
         EmailFlowRules.of(logged).drop(
             'Früh: "50%" \\ *', organization=of_log, direction="INBOUND", senders=["a.example"], destinations=["*"]
         )
+    for name, env in (("Watched", HERE), ("AgnosticWatched", None)):
+        watched = Stack(app, name, env=env)
+        rules = [new_rule(watched, "Waits"), new_rule(watched, "Beside", run=Run.asynchronous(), senders=["b.example"])]
+        on_call = Topic.from_topic_arn(watched, "OnCall", f"arn:aws:sns:{PLACE}:on-call")
+        alarms = [alarm for each in rules for alarm in each.add_alarms(on_call).all]
+        WorkMailDashboard(watched, "Dashboard", organization=rules[0].organization, alarms=alarms)
     new_rule(Stack(app, "OnceSteps", env=HERE), code=None, steps=[OwnStep(OWN_STEP, function="step.charge", once=True)])
     editing = [Translate("en"), SubjectPrefix("[EXT]"), Banner("Care"), Footer("Example Ltd")]
     new_rule(Stack(app, "Editing", env=HERE), code=None, steps=editing)

@@ -1,8 +1,9 @@
-"""docs/constructs.md is right: its examples run, and its tables list what there is."""
+"""docs/constructs.md and docs/watching-in-cdk.md are right: their examples run, and their tables list what there is."""
 
 from __future__ import annotations
 
 import re
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from aws_cdk.aws_sns import Topic
 
 from tests.constructs.stacks import HANDLER, errors_of, new_rule, new_stack, only, properties_of
 from workmail_constructs import (
+    EmailEventLogging,
     FallbackAction,
     FlowDirection,
     RuleCode,
@@ -21,13 +23,17 @@ from workmail_constructs import (
 )
 from workmail_constructs.packed_files import DEFAULT_EXCLUDES, NEVER_PACKED
 from workmail_constructs.rule_function import FunctionOptions, PassedOptions
+from workmail_constructs.watching.email_event_queries import EMAIL_EVENT_QUERIES
+from workmail_flow.metrics import EDITS_FAILED, EDITS_REFUSED
 
-PAGE = (Path(__file__).parents[2] / "docs" / "constructs.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "constructs.md").read_text(encoding="utf-8")
+WATCHING = (DOCS / "watching-in-cdk.md").read_text(encoding="utf-8")
 
 
-def example(heading: str) -> str:
+def example(heading: str, page: str = PAGE) -> str:
     """Return the first example below a heading."""
-    return PAGE.partition(f"# {heading}\n")[2].partition("```python\n")[2].partition("```")[0]
+    return page.partition(f"# {heading}\n")[2].partition("```python\n")[2].partition("```")[0]
 
 
 def test_the_statement_synthesizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +89,27 @@ def test_an_organization_is_looked_up_by_its_alias() -> None:
     assert only(stack, "Custom::WorkMailOrganization")["Alias"] == "acme"
 
 
+def test_the_event_log_is_turned_on_with_alarms() -> None:
+    stack = new_stack()
+    organization = WorkMailOrganization.from_organization_id(stack, "Org", "m-" + "0" * 32)
+    names = {"EmailEventLogging": EmailEventLogging, "stack": stack, "organization": organization}
+    exec(example("WorkMail's event log", WATCHING), {**names, "topic": Topic(stack, "OnCall")})  # noqa: S102 - our own page
+
+    assert len(properties_of(stack, "AWS::CloudWatch::Alarm")) == 2
+
+
+def test_the_page_lists_the_parts_and_the_numbers_of_the_event_log() -> None:
+    section = WATCHING.partition("## WorkMail's event log\n")[2].partition("\n## ")[0]
+    parts = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+    numbers = dict(re.findall(r"^\| `(\w+)=(\d+)` \|", section, re.MULTILINE))
+    defaults = {name: each.default for name, each in signature(EmailEventLogging.add_alarms).parameters.items()}
+
+    assert parts == EmailEventLogging.__annotations__.keys() - {"organization"}
+    assert {name: int(number) for name, number in numbers.items()} == {
+        name: default for name, default in defaults.items() if isinstance(default, int)
+    }
+
+
 @pytest.mark.parametrize("attribute", re.findall(r"^\| [a-z ]+ \| `(\w+)` \|", PAGE, re.MULTILINE))
 def test_the_parts_are_attributes(attribute: str) -> None:
     assert attribute in {*RunLambdaRule.__annotations__, *vars(RunLambdaRule)}
@@ -98,15 +125,28 @@ def test_the_page_lists_the_options_that_are_passed_to_cdk_and_no_others() -> No
     assert own | set(PassedOptions.__annotations__) == set(FunctionOptions.__annotations__)
 
 
+def test_the_night_page_sets_up_what_it_asks() -> None:
+    page = (DOCS / "watching.md").read_text(encoding="utf-8")
+    stack = new_stack()
+    rule = new_rule(stack)
+    names = {"stack": stack, "rule": rule, "organization": rule.organization, "topic": Topic(stack, "OnCall")}
+    names |= {"EmailEventLogging": EmailEventLogging, "WorkMailDashboard": WorkMailDashboard}
+    exec(example("Set it up once", page), names)  # noqa: S102 - our own page
+    for query in EMAIL_EVENT_QUERIES.keys() - {"Which mail failed DMARC"}:
+        assert f"*{query}*" in page
+    for metric in (EDITS_REFUSED, EDITS_FAILED):
+        assert f"`{metric}`" in page
+
+
 def test_a_rule_is_watched() -> None:
     stack = new_stack()
     rule = new_rule(stack)
     names = {"stack": stack, "rule": rule, "organization": rule.organization, "topic": Topic(stack, "OnCall")}
-    exec(example("Alarms"), {**names})  # noqa: S102 - our own page
+    exec(example("Alarms", WATCHING), {**names})  # noqa: S102 - our own page
     assert len(properties_of(stack, "AWS::CloudWatch::Alarm")) == 3
 
     stack = new_stack()
     rule = new_rule(stack)
     names = {"stack": stack, "rule": rule, "organization": rule.organization, "topic": Topic(stack, "OnCall")}
-    exec(example("Dashboard"), {**names, "WorkMailDashboard": WorkMailDashboard})  # noqa: S102 - our own page
+    exec(example("Dashboard", WATCHING), {**names, "WorkMailDashboard": WorkMailDashboard})  # noqa: S102 - our own page
     only(stack, "AWS::CloudWatch::Dashboard")

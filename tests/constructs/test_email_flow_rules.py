@@ -22,6 +22,8 @@ from workmail_constructs import (
 )
 from workmail_constructs.declared_rules import from_cloud_assembly
 from workmail_flow.rule_problems import RuleError
+from workmail_flow.runbook import runbook
+from workmail_flow.stack_output import StackOutput
 from workmail_flow.vocabulary import RuleAction
 
 OTHER_ORGANIZATION_ID = "m-fedcba9876543210fedcba9876543210"
@@ -138,6 +140,23 @@ def test_an_organization_is_linted_over_all_stacks_of_the_app() -> None:
         )
 
     assert [codes(stack) for stack in stacks] == [["duplicate-name"], ["duplicate-name"], []]
+
+
+@pytest.mark.fact("F1")
+def test_rules_of_one_name_in_many_stacks_are_one_error_at_each_with_some_of_their_places() -> None:
+    app = App()
+    stacks = [Stack(app, f"Stack{number:02}") for number in range(15)]
+    for stack in stacks:
+        of = organization(stack)
+        EmailFlowRules.of(stack).move_to_junk("Junk", organization=of, senders=["*"], destinations=["*"])
+
+    for stack in stacks[0], stacks[-1]:
+        assert codes(stack) == ["duplicate-name"]
+        (error,) = Annotations.from_stack(stack).find_error("*", Match.any_value())
+        text = str(error.entry.data)
+        assert text.startswith("15 rules have the name 'Junk'; a name is unique in an organization (F1). Give each its")
+        assert "Declared at Stack00, Stack01, " in text
+        assert "Stack09 and 5 more places. [duplicate-name]" in text
 
 
 def test_a_stage_that_is_written_early_is_checked_with_the_rules_that_come_later() -> None:
@@ -281,6 +300,65 @@ def test_the_assembly_gets_a_runbook_of_the_whole_organization_for_each_stack() 
     assert list(Template.from_stack(mail).find_outputs(output)) == [output]
     assert "`arn:aws:lambda:us-east-1:111122223333:function:guard`" in runbooks[0]
     assert runbooks[0].index("Newsletters") < runbooks[0].index("`Spam`")
+
+
+def runbook_of(app: App, stack: str) -> str:
+    return (Path(app.synth().directory) / f"{stack}.email-flow-rules.md").read_text()
+
+
+@pytest.mark.fact("L3", "L4")
+def test_the_runbook_of_a_stack_with_an_environment_has_region_account_and_source_arn() -> None:
+    app = App()
+    anywhere = Stack(app, "Anywhere")
+    drop_and_exception(anywhere, of=organization(anywhere), acknowledge={"overlaps-drop": "meant"})
+    stack = Stack(app, "Mail", env=Environment(region="eu-west-1", account="111122223333"))
+    rule = lambda_rule(stack, "Disclaimer", organization(stack), owner="Ann, ann@example.com")
+
+    book = runbook_of(app, "Anywhere")
+
+    output = stack.resolve(rule.function_arn_output.logical_id)
+    for line in (
+        "| Region | `eu-west-1` |",
+        "| AWS account | `111122223333` |",
+        StackOutput(output, "Mail").command("eu-west-1"),
+        f"| Condition, AWS:SourceArn | `arn:aws:workmail:eu-west-1:111122223333:organization/{ORGANIZATION_ID}` |",
+        "- Whom to ask: Ann, ann@example.com",
+        "- Whom to ask: whoever maintains Anywhere in the CDK app",
+    ):
+        assert f"{line}\n" in book
+    assert "**Test** from `someone@example.net` to `someone@example.com` shows **Run Lambda**." in book
+
+
+def test_the_runbook_of_a_stack_without_an_environment_says_how_to_find_it() -> None:
+    app = App()
+    stage = Stage(app, "Production")
+    stack = Stack(stage, "Mail")
+    rule = lambda_rule(NestedStack(stack, "Nested"), "Disclaimer", organization(stack))
+
+    assembly = app.synth().get_nested_assembly(stage.artifact_id)
+    book = next(Path(assembly.directory).glob("*.email-flow-rules.md")).read_text()
+    (read,) = from_cloud_assembly(Path(app.outdir))
+
+    output = stack.resolve(rule.function_arn_output.logical_id)
+    for line in (
+        "| Region | that of stack `Production-Mail`; the command below prints it |",
+        'aws cloudformation describe-stacks --stack-name Production-Mail --query "Stacks[0].StackId" --output text',
+        StackOutput(output, "Production-Mail").command(None),
+        "- Whom to ask: whoever maintains Production/Mail/Nested/Disclaimer in the CDK app",
+    ):
+        assert f"{line}\n" in book
+    assert "Token[" not in book
+    assert runbook(read) == book
+
+
+def test_a_plain_rule_has_a_description_and_an_owner() -> None:
+    stack = Stack(App(), "Mail")
+    drop_and_exception(stack, description="Known spammers", owner="Ann")
+
+    spam, newsletters = metadata(stack)["organizations"][0]["rules"]
+    assert (spam["description"], spam["owner"]) == ("Known spammers", "Ann")
+    assert newsletters["owner"] == "whoever maintains Mail in the CDK app"
+    assert "description" not in newsletters
 
 
 def test_an_app_without_rules_gets_no_runbook(tmp_path: Path) -> None:

@@ -61,7 +61,6 @@ PASSED: dict[str, tuple[Callable[[Stack], Any], dict[str, Any]]] = {
         {"LoggingConfig": Match.object_like({"ApplicationLogLevel": "WARN"})},
     ),
     "current_version_options": (lambda _: VersionOptions(description="live"), {}),
-    "description": (lambda _: "Adds a banner", {"Description": "Adds a banner"}),
     "environment_encryption": (lambda stack: Key.from_key_arn(stack, "Key", KEY_ARN), {"KmsKeyArn": KEY_ARN}),
     "ephemeral_storage_size": (lambda _: Size.gibibytes(1), {"EphemeralStorage": {"Size": 1024}}),
     "function_name": (lambda _: "mail-banner", {"FunctionName": "mail-banner"}),

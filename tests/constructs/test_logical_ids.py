@@ -88,6 +88,8 @@ CHANGES: dict[str, tuple[dict[str, Any], Callable[[Stack], Any], set[str]]] = {
     "senders": ({}, lambda _: ["a.example"], set()),
     "destinations": (ASYNCHRONOUS, lambda _: ["a.example"], set()),
     "name": ({}, lambda _: "Another name", set()),
+    "description": ({}, lambda _: "Says hello", set()),
+    "owner": ({}, lambda _: "Ann", set()),
     "acknowledge": ({}, lambda _: {"never-decides": "on purpose"}, set()),
     "message_bucket": (UPDATING, lambda stack: Bucket(stack, "Bucket"), removed(*BUCKET) | added("BucketPolicy")),
     "message_key": (UPDATING, lambda stack: Key(stack, "Key"), set()),

@@ -18,6 +18,8 @@ from workmail_constructs.assets import Target
 if TYPE_CHECKING:
     from pathlib import Path
 
+HANDLER_LINE = "def handler(event, context): ...\n"
+
 SYNTH = """
 import os, sys
 os.umask(0o077)
@@ -103,7 +105,7 @@ def test_everything_else_is_packed(folder: Path) -> None:
         "env.json",
         "data/no_ending",
     }
-    write(folder, dict.fromkeys(names, ""))
+    write(folder, dict.fromkeys(names - {"app.py"}, ""))
 
     assert users(packed(folder)) == names
 
@@ -179,7 +181,7 @@ def test_code_that_imports_what_is_left_out_is_refused(
     folder: Path, statement: str, module: str, left_out: str, pattern: str
 ) -> None:
     write(folder, {"tests/helpers.py": "", "rules/__init__.py": "", "rules/test_mode.py": "", "drafts.py": ""})
-    write(folder, {"app.py": f"{statement}\n", "newer.py": "not of this Python"})
+    write(folder, {"app.py": f"{statement}\n{HANDLER_LINE}", "newer.py": "not of this Python"})
 
     with pytest.raises(PackingError) as caught:
         packed(folder, exclude=["drafts.py"])
@@ -197,14 +199,20 @@ def test_a_relative_import_of_what_is_left_out_is_refused(folder: Path) -> None:
 
 
 def test_an_import_for_type_checkers_may_be_left_out(folder: Path) -> None:
-    write(folder, {"tests/helpers.py": "", "app.py": "if TYPE_CHECKING:\n    import tests.helpers\n"})
+    write(folder, {"tests/helpers.py": "", "app.py": f"if TYPE_CHECKING:\n    import tests.helpers\n{HANDLER_LINE}"})
 
     assert users(packed(folder)) == {"app.py"}
 
 
 def test_include_packs_shared_code_beside_the_handler(folder: Path, tmp_path: Path) -> None:
     write(
-        tmp_path, {"shared/__init__.py": "", "shared/deep/words.py": "", "shared/tests/test_words.py": "", "one.py": ""}
+        tmp_path,
+        {
+            "shared/__init__.py": "",
+            "shared/deep/words.py": HANDLER_LINE,
+            "shared/tests/test_words.py": "",
+            "one.py": "",
+        },
     )
     write(tmp_path, {"shared/.env": "SECRET=1"})
 
@@ -213,7 +221,7 @@ def test_include_packs_shared_code_beside_the_handler(folder: Path, tmp_path: Pa
 
 
 def test_include_brings_back_what_is_left_out_by_default(folder: Path) -> None:
-    write(folder, {"tests/helpers.py": "", "app.py": "import tests.helpers"})
+    write(folder, {"tests/helpers.py": "", "app.py": f"import tests.helpers\n{HANDLER_LINE}"})
 
     assert users(packed(folder, include=["tests"])) == {"app.py", "tests/helpers.py"}
 
@@ -239,7 +247,7 @@ def test_a_change_in_included_code_changes_the_hash(folder: Path, tmp_path: Path
 )
 def test_names_that_clash_are_refused(folder: Path, tmp_path: Path, path: str) -> None:
     write(folder, {"rules/__init__.py": ""})
-    write(tmp_path / "shared", {path: ""})
+    write(tmp_path / "shared", {path: HANDLER_LINE})
     name = path.partition("/")[0]
 
     with pytest.raises(

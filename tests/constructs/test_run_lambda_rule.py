@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from aws_cdk import Duration, Stack
+from aws_cdk import CfnParameter, Duration, Stack
 from aws_cdk.assertions import Template
 from aws_cdk.aws_dynamodb import Attribute, AttributeType, TableV2
 from aws_cdk.aws_lambda import Code, Runtime
@@ -35,6 +35,8 @@ from workmail_constructs import (
     defaults,
     rule_function,
 )
+from workmail_constructs.steps.banner import Banner
+from workmail_constructs.steps.subject_prefix import SubjectPrefix
 from workmail_flow.vocabulary import RuleAction
 
 ASYNCHRONOUS = Run.asynchronous()
@@ -206,6 +208,53 @@ def test_the_function_is_made_as_asked() -> None:
     assert only(stack, "AWS::Logs::LogGroup") == {"RetentionInDays": 7}
 
 
+def test_a_description_is_the_rules_and_that_of_the_function_that_is_made() -> None:
+    stack = new_stack()
+    made = new_rule(stack, description="Says hello", owner="Ann, ann@example.com")
+    given = new_rule(
+        stack, "Given", senders=["x.example"], function=new_function(stack, description="Says less"), description="More"
+    )
+
+    assert (made.email_flow_rule.description, made.email_flow_rule.owner) == ("Says hello", "Ann, ann@example.com")
+    assert given.email_flow_rule.description == "More"
+    assert {each.get("Description") for each in properties_of(stack, "AWS::Lambda::Function")} == {
+        "Says hello",
+        "Says less",
+    }
+
+
+def test_without_a_description_the_code_describes_the_rule() -> None:
+    stack = new_stack()
+    parameter = CfnParameter(stack, "Description").value_as_string
+    steps = [Banner("From outside"), SubjectPrefix("[EXT]", name="Mark")]
+    described = [
+        new_rule(stack, "Code", senders=["a.example"]),
+        new_rule(stack, "Token", senders=["b.example"], description=parameter),
+        new_rule(stack, "Steps", senders=["c.example"], code=None, steps=steps),
+        new_rule(stack, "Given", senders=["d.example"], function=new_function(stack, description="Says less")),
+        new_rule(stack, "Silent", senders=["e.example"], function=new_function(stack, "Silently")),
+    ]
+
+    of_handler = "Looks at each inbound message and decides who gets it, which folder it goes to, or why it is refused."
+    of_steps = (
+        "Banner: Shows a text above the body, in every alternative of it, whatever the message says already. "
+        "Mark: Puts a word before the subject, unless a reader sees it there already."
+    )
+    assert [rule.email_flow_rule.description for rule in described] == [
+        of_handler,
+        of_handler,
+        of_steps,
+        "Says less",
+        None,
+    ]
+
+
+@pytest.mark.parametrize("argument", ["description", "owner"])
+def test_description_and_owner_are_one_line(argument: str) -> None:
+    with pytest.raises(RuleError, match=rf"{argument}: found 'One\\nTwo'; one line of text is needed"):
+        new_rule(new_stack(), **{argument: "One\nTwo"})
+
+
 def test_the_rule_is_declared_in_its_stack() -> None:
     stack = new_stack()
     rule = new_rule(
@@ -231,6 +280,8 @@ def test_the_rule_is_declared_in_its_stack() -> None:
         "fallback": "BOUNCE",
         "ruleTimeoutMinutes": 240,
         "readsContent": True,
+        "description": "Looks at each inbound message and decides who gets it, which folder it goes to, or why it is "
+        "refused.",
         "acknowledge": {"some-code": "we know"},
     }
 

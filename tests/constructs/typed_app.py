@@ -23,6 +23,7 @@ from aws_cdk.aws_sns import Topic
 from tests.constructs.stacks import HANDLER
 from workmail_constructs import (
     ContentAccess,
+    EmailEventLogging,
     EmailFlowRules,
     FallbackAction,
     FlowDirection,
@@ -57,6 +58,8 @@ class Mail(Stack):
             run=run,
             code=RuleCode.from_folder(HANDLER),
             content_access=ContentAccess.UPDATE,
+            description="Says hello",
+            owner="Ann",
             message_key=key,
             environment_encryption=key,
             log_encryption_key=key,
@@ -84,6 +87,14 @@ class Mail(Stack):
             topic, SsmAction(OpsItemSeverity.HIGH), Topic.from_topic_arn(self, "Imported topic", TOPIC)
         )
         assert_type(alarms.errors, Alarm | None)
+
+        events = EmailEventLogging(
+            self, "Events", organization=organization, log_encryption_key=key, log_removal_policy=RemovalPolicy.DESTROY
+        )
+        watched = events.add_alarms(topic, hours_without_rule=24, hours_by_rule={"Given": None})
+        assert_type(watched.incoming_bounces, Alarm | None)
+        Alarm(self, "Spam", metric=events.metric_rule_applied("Spam"), threshold=100, evaluation_periods=1)
+        events.log_group.grant_read(made)
 
         words = RunLambdaRule(
             self,
@@ -122,7 +133,13 @@ class Mail(Stack):
         if self.other.on_failure_queue is not None:
             self.other.on_failure_queue.grant_consume_messages(made)
         EmailFlowRules.of(self).drop(
-            "Spam", organization=organization, direction="INBOUND", senders=["spam.example"], destinations=["*"]
+            "Spam",
+            organization=organization,
+            direction="INBOUND",
+            senders=["spam.example"],
+            destinations=["*"],
+            description="Known spammers",
+            owner="Ann",
         )
 
 
@@ -133,6 +150,7 @@ def mistakes(stack: Stack, organization: WorkMailOrganization, run: Run, functio
         stack, "Both", organization=organization, direction="INBOUND", run=run, function=function, memory_size=512
     )
     RunLambdaRule(stack, "Word", organization=organization, direction="IN", run=run, code=code)  # type: ignore[call-overload]
+    EmailEventLogging(stack, "Text", organization="m-0123456789abcdef0123456789abcdef")  # type: ignore[arg-type]
     Run.synchronous(fallback="JUNK")  # type: ignore[arg-type]
 
 

@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-STACK, HANDLER, TEST, STEPS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-"""The README's three Python files, and the statement with steps, which goes into the first of them."""
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+STACK, HANDLER, TEST, STEPS, WATCHING = BLOCKS
+"""The README's three Python files, and what goes into the first of them: the statement with steps, and what watches."""
 
 
 def write_readme_app(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.constructs.steps.installed_wheel import offer_installed
-from tests.examples.readme_app import STEPS, environment_of, run_pytest, write_readme_app
+from tests.examples.readme_app import STEPS, WATCHING, environment_of, run_pytest, write_readme_app
 
 pytestmark = pytest.mark.xdist_group("examples")
 
@@ -40,6 +40,17 @@ def test_the_steps_synthesize_beside_the_one_statement(app_folder: Path, monkeyp
     template = json.loads((app_folder / "cdk.out" / "Mail.template.json").read_text(encoding="utf-8"))
     kinds = {resource["Type"] for resource in template["Resources"].values()}
     assert {"AWS::DynamoDB::Table", "AWS::CloudWatch::Alarm"} <= kinds
+
+
+def test_the_rule_is_watched(app_folder: Path) -> None:
+    app = app_folder / "app.py"
+    app.write_text(app.read_text(encoding="utf-8").replace("app.synth()", f"{WATCHING}\napp.synth()"), encoding="utf-8")
+    subprocess.run([sys.executable, "app.py"], cwd=app_folder, check=True, env=environment_of(app_folder))
+
+    template = json.loads((app_folder / "cdk.out" / "Mail.template.json").read_text(encoding="utf-8"))
+    kinds = [resource["Type"] for resource in template["Resources"].values()]
+    assert kinds.count("AWS::CloudWatch::Alarm") == 6
+    assert {"AWS::CloudWatch::Dashboard", "Custom::WorkMailEmailEventLogging"} <= set(kinds)
 
 
 def test_the_handler_adds_its_footer(app_folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import string
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from workmail_flow.address import address_key, domain_key
+from workmail_flow.change_plan import plan_changes
+from workmail_flow.change_runbook import change_runbook, rule_changes
 from workmail_flow.coverage import groups
 from workmail_flow.diff import diff
 from workmail_flow.explain import explain
@@ -22,6 +25,7 @@ from workmail_flow.patterns import Pattern, PatternError, PatternKind
 from workmail_flow.rule_problems import RuleError, RuleProblem
 from workmail_flow.rule_set import RuleSet
 from workmail_flow.runbook import creation_order, runbook
+from workmail_flow.template import DeclaredRules
 from workmail_flow.vocabulary import RULE_ACTIONS, FlowDirection, RuleAction
 
 if TYPE_CHECKING:
@@ -237,9 +241,63 @@ def _narrowest(rules: RuleSet, direction: FlowDirection, sender: str, recipient:
     )
 
 
+@pytest.mark.fact("F14")
+@given(before=rule_sets(), after=rule_sets(), sender=addresses, recipient=addresses, direction=directions)
+def test_while_rules_change_mail_meets_the_old_or_the_new_ones_or_is_named(
+    before: RuleSet, after: RuleSet, sender: str, recipient: str, direction: FlowDirection
+) -> None:
+    steps = plan_changes(before, after)
+    after = RuleSet(next((old for old in before if _is_typed_alike(old, rule)), rule) for rule in after)
+    # No source says which of two equal rules comes first (F10): here it is the same one all the time.
+    known = list(dict.fromkeys([*after, *before]))
+
+    def decide(rules: set[FlowRule]) -> FlowRule | None:
+        return naive_decide(RuleSet(sorted(rules, key=known.index)), direction, None, sender, recipient)[0]
+
+    allowed = [_effect(decide(set(before))), _effect(decide(set(after)))]
+    narrowest = _narrowest(RuleSet(known), direction, sender, recipient)
+    present, exposed = set(before), dict[int, tuple[object, ...]]()
+    for number, step in enumerate(steps, 1):
+        present = present - {step.before} | ({step.after} if step.after else set())
+        assert len({rule.name for rule in present}) == len(present), "a name is unique (F1)"
+        exposed = {until: effect for until, effect in exposed.items() if until > number}
+        exposed |= {
+            exposure.until: _effect(exposure.rule)
+            for exposure in step.exposures
+            if exposure.direction is direction
+            and narrowest[0] in exposure.senders
+            and narrowest[1] in exposure.destinations
+        }
+        meanwhile = _effect(decide(present))
+        assert list(exposed.values()) == ([] if meanwhile in allowed else [meanwhile])
+    assert present == set(after)
+
+
+def _is_typed_alike(one: FlowRule, other: FlowRule) -> bool:
+    forms = [
+        (rule.name, rule.direction, set(rule.senders), set(rule.destinations), rule.effect) for rule in (one, other)
+    ]
+    return forms[0] == forms[1]
+
+
+@given(rules=rule_sets())
+def test_to_create_all_rules_no_mail_needs_to_be_exposed(rules: RuleSet) -> None:
+    steps = plan_changes(RuleSet(), rules)
+    assert {step.after for step in steps} == set(rules)
+    back = plan_changes(rules, RuleSet())
+    assert {step.before for step in back} == set(rules)
+    assert plan_changes(rules, rules) == ()
+    if all(len(rule.senders) == len(rule.destinations) == 1 for rule in rules):
+        assert not any(step.exposures for step in (*steps, *back))
+
+
 @given(rules=rule_sets())
 def test_rule_sets_can_be_shown(rules: RuleSet) -> None:
-    book, picture = runbook(rules, organization_id="m-x"), explain(rules)
+    declared = DeclaredRules(organization_id="m-x", organization_arn="", domains=("x.test",), rules=rules)
+    none = replace(declared, rules=RuleSet())
+    book, picture = runbook(declared), explain(rules)
+    for change in (rule_changes(declared, none), rule_changes(none, declared)):
+        assert all(rule.name in change_runbook(change) for rule in rules)
     assert all(rule.name in book and rule.name in picture for rule in rules)
     assert diff(rules, rules) == ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -114,3 +115,21 @@ def test_the_readmes_test_runs_with_an_installed_wheel(installed: Path, tmp_path
     said = run_pytest(installed, tmp_path, "--snapshot-update")
     assert "1 snapshot generated" in said, said
     assert "3 passed" in said, said
+
+
+def test_each_handlers_folder_is_type_checked_by_itself(installed: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "installing.md").read_text(encoding="utf-8")
+    (loop,) = re.findall(r"^\$ (for folder in .*)$", page, re.MULTILINE)
+    for name in ("first", "second"):
+        folder = tmp_path / "rules" / name
+        folder.mkdir(parents=True)
+        (folder / "words.py").write_text(f"WORD = {name!r}\n", encoding="utf-8")
+        (folder / "app.py").write_text(
+            "from words import WORD\n\nfrom workmail_runtime import InboundEvent, Reply, synchronous_inbound\n\n\n"
+            "@synchronous_inbound\ndef handler(event: InboundEvent) -> Reply:\n"
+            "    return event.reply.bounce_for_all(message=WORD)\n",
+            encoding="utf-8",
+        )
+    command = loop.replace("mypy", f"'{installed}' -m mypy --cache-dir '{tmp_path}'")
+    checked = subprocess.run(["sh", "-ec", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert checked.stdout.count("Success: no issues found in 2 source files") == 2, checked.stdout

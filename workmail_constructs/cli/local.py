@@ -6,6 +6,7 @@ import json
 import math
 import sys
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -276,11 +277,22 @@ def logs(
     ] = None,
     *,
     limit: Annotated[int, typer.Option(help="Number of messages, without an ID.", min=1, max=1000)] = 20,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with each invocation that ends, until Ctrl-C; without an ID.")
+    ] = False,
     state: State = DEFAULT_STATE,
     as_json: AsJson = False,
 ) -> None:
-    """Show what functions wrote to standard output and error, one invocation after another."""
+    """Show what functions wrote to standard output and error, one invocation after another.
+
+    With --follow, --json prints one JSON object per line.
+    """
     client = _client(state)
+    if follow:
+        if message_id is not None:
+            fail("--follow: found an ID as well; give one of the two", status=2)
+        _follow_logs(client, limit=limit, as_json=as_json)
+        return
     if message_id is not None:
         wanted = [_full_id(client, message_id)]
     else:
@@ -290,8 +302,7 @@ def logs(
         echo_json(found)
         return
     for entry in found:
-        echo(f"==> {entry['message']} {entry['rule']}, attempt {entry['attempt']}, {entry['startedAt']}")
-        echo(entry["log"].rstrip("\n") or "(nothing)")
+        _print_log(entry)
 
 
 @app.command()
@@ -370,6 +381,22 @@ def clear_faults(*, state: State = DEFAULT_STATE) -> None:
 
 
 # Shared by the commands
+
+
+def _follow_logs(client: Client, *, limit: int, as_json: bool) -> None:
+    from workmail_constructs.cli.local_view import new_logs
+
+    with suppress(KeyboardInterrupt):
+        for entry in new_logs(client, limit=limit):
+            if as_json:
+                echo_json(entry, indent=None)
+            else:
+                _print_log(entry)
+
+
+def _print_log(entry: dict[str, Any]) -> None:
+    echo(f"==> {entry['message']} {entry['rule']}, attempt {entry['attempt']}, {entry['startedAt']}")
+    echo(entry["log"].rstrip("\n") or "(nothing)")
 
 
 def _finish(

@@ -20,6 +20,8 @@ from workmail_flow.step_log import read_step_log, step_lines
 from workmail_local.server.client import ApiFailedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import RenderableType
 
     from workmail_local.server.client import Client
@@ -206,18 +208,48 @@ def changes_of(client: Client, message: dict[str, Any]) -> list[str]:
     return [change["diff"] for change in client.get(f"/v1/messages/{message['id']}/diff")["changes"]]
 
 
-def watch(daemon: Daemon) -> None:
-    """Show the newest messages, updated with each event, until Ctrl-C or the end of the local WorkMail."""
+def new_logs(client: Client, *, limit: int) -> Iterator[dict[str, Any]]:
+    """Yield what functions wrote: for the newest messages, then for each invocation as it ends.
+
+    Raises:
+        ApiFailedError: The local WorkMail has ended.
+    """
+    shown: dict[str, set[str]] = {}
+    for _ in _whenever_something_happens(client):
+        for message in client.get("/v1/messages", limit=limit)["messages"][::-1]:
+            of_message = shown.setdefault(message["id"], set())
+            if message["attempts"] <= len(of_message):
+                continue
+            for entry in client.get(f"/v1/messages/{message['id']}/logs")["logs"]:
+                key = f"{entry['rule']} {entry['attempt']} {entry['startedAt']}"
+                if entry["endedAt"] and key not in of_message:
+                    of_message.add(key)
+                    yield entry
+        limit = 1000  # whatever comes meanwhile
+
+
+def _whenever_something_happens(client: Client) -> Iterator[None]:
+    """Yield at once, after each event of the local WorkMail, and every second."""
     happened: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def listen() -> None:
         with suppress(OSError, ValueError):
-            for _ in daemon.client.events():
+            for _ in client.events():
                 happened.put(None)
 
     threading.Thread(target=listen, daemon=True).start()
+    while True:
+        yield
+        with suppress(queue.Empty):
+            happened.get(timeout=_REFRESH_S)
+            while not happened.empty():
+                happened.get()
+
+
+def watch(daemon: Daemon) -> None:
+    """Show the newest messages, updated with each event, until Ctrl-C or the end of the local WorkMail."""
     with suppress(KeyboardInterrupt, ApiFailedError), Live(refresh_per_second=8) as live:
-        while True:
+        for _ in _whenever_something_happens(daemon.client):
             newest = daemon.client.get("/v1/messages", limit=_LIVE_ROWS)["messages"]
             status = daemon.client.get("/v1/status")
             counts = status["counts"]
@@ -226,10 +258,6 @@ def watch(daemon: Daemon) -> None:
                 f"stacks: {', '.join(status['stacks']) or 'none'}; Ctrl-C ends this view only"
             )
             live.update(Group(_text(heading), message_table(newest)))
-            with suppress(queue.Empty):
-                happened.get(timeout=_REFRESH_S)
-                while not happened.empty():
-                    happened.get()
 
 
 def _where(outcome: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ from workmail_constructs.cli.terminal import echo, echo_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from workmail_constructs.event_log import EventLog, LogEstimate
+    from workmail_constructs.watching.event_log import EventLog, LogEstimate
     from workmail_flow.observed import Observation, ObservedFinding, Sightings
 
 DEFAULT_SINCE: Final = "7d"
@@ -67,7 +67,7 @@ def observed(
     The rules have to be all of the organization's: if they are in several stacks, give cdk.out. With --strict the exit
     status is 1 if the log disagrees with the rules or was not read to its end.
     """
-    from workmail_constructs.event_log import EventLog, EventLogError
+    from workmail_constructs.watching.event_log import EventLog, EventLogError
 
     now = datetime.now(UTC)
     begin, end = _time(since, now, option="--since"), _time(until, now, option="--until") if until else now
@@ -95,7 +95,7 @@ def observed(
 
 def _observe(rules: Any, log: EventLog, begin: datetime, end: datetime, *, max_calls: int) -> tuple[Observation, int]:
     """Read the log; return what it shows, and how many entries were not those of WorkMail."""
-    from workmail_constructs.event_log import milliseconds
+    from workmail_constructs.watching.event_log import milliseconds
     from workmail_flow.email_events import EmailEvent
     from workmail_flow.observed import RuleObserver
 

@@ -16,7 +16,7 @@ from workmail_constructs.cli.terminal import echo, echo_json, printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from workmail_constructs.redrive import FailedEvent, Redrive
+    from workmail_constructs.watching.failed_events import FailedEvent, Redrive
 
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 _NOT_KNOWN: Final = "-"
@@ -80,7 +80,7 @@ def redrive(
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from workmail_constructs.redrive import Filters, Redrive, RedriveError, client, find_source
+    from workmail_constructs.watching.failed_events import Filters, Redrive, RedriveError, client, find_source
     from workmail_flow.rule_problems import RuleError
     from workmail_flow.template import TemplateError
 
@@ -113,7 +113,7 @@ def redrive(
 
 def _run(run: Redrive, *, dry_run: bool, yes: bool, show_addresses: bool, as_json: bool) -> None:
     interrupted = False
-    from workmail_constructs.redrive import HOLD_S, Result
+    from workmail_constructs.watching.failed_events import HOLD_S, Result
 
     try:
         with run.holding():
@@ -154,7 +154,7 @@ def _send(run: Redrive) -> bool:
 
 
 def _report(event: FailedEvent) -> None:
-    from workmail_constructs.redrive import Result
+    from workmail_constructs.watching.failed_events import Result
 
     which = f"message {event.record.message_id or _NOT_KNOWN}, request {event.record.request_id}"
     if event.result is Result.NOT_DELETED:
@@ -267,7 +267,7 @@ def _question(run: Redrive) -> str:
 
 
 def _sum_up(run: Redrive, *, dry_run: bool) -> None:
-    from workmail_constructs.redrive import Result
+    from workmail_constructs.watching.failed_events import Result
 
     if not run.events:
         echo("No failed events to send.")
@@ -308,7 +308,7 @@ def _event_as_json(event: FailedEvent, *, show_addresses: bool) -> dict[str, Any
 
 
 def _contents(run: Redrive) -> dict[str, int]:
-    from workmail_constructs.redrive import Content
+    from workmail_constructs.watching.failed_events import Content
 
     return {state.value: sum(event.content is state for event in run.events) for state in Content}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -11,6 +12,7 @@ import typer
 
 from workmail_constructs.cli.terminal import echo, echo_json, printable
 from workmail_flow.address import address_problem
+from workmail_flow.change_runbook import change_runbook, exposure_in_words, rule_changes
 from workmail_flow.diff import diff as differences
 from workmail_flow.diff import effect_in_words
 from workmail_flow.explain import explain as explanation
@@ -19,13 +21,14 @@ from workmail_flow.lint import Severity
 from workmail_flow.lint import lint as findings_of
 from workmail_flow.rule_problems import RuleError
 from workmail_flow.rule_set import RuleSet
-from workmail_flow.runbook import runbook as steps
+from workmail_flow.runbook import runbook as full_runbook
 from workmail_flow.template import TemplateError
 from workmail_flow.vocabulary import FlowDirection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from workmail_flow.change_runbook import RuleChanges
     from workmail_flow.lint import LintFinding
     from workmail_flow.rule_problems import RuleProblem
     from workmail_flow.template import DeclaredRules
@@ -170,24 +173,57 @@ def runbook(
         str | None, typer.Option("--from-stack", metavar="NAME", help="The same, of a deployed stack.")
     ] = None,
     organization: OrganizationId = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the steps of a change as JSON.")] = False,
 ) -> None:
     """Print what to type in the console, in an order that loses no mail meanwhile, in Markdown.
 
-    With --from or --from-stack it begins with the rules whose function ARN changes.
+    With --from or --from-stack it prints what to change: which field of which rule, in a safe order.
     """
     if from_ and from_stack:
         raise wrong("give either --from OLD or --from-stack NAME")
+    if as_json and not (from_ or from_stack):
+        raise wrong("--json prints the steps of a change; give --from OLD or --from-stack NAME")
     new = declared_rules(source, stack, region, profile, organization)
-    old = declared_rules(from_, from_stack, region, profile, None) if from_ or from_stack else ()
-    for declared in new:
-        changed = [
-            change
-            for former in old
-            # A rule file names no organization, and a synthesized app may know only where to find it.
-            if former.organization_id == declared.organization_id or len(old) == len(new) == 1
-            for change in function_changes(former, declared)
-        ]
-        echo(steps(declared.rules, organization_id=declared.organization_id, changed=changed))
+    if not (from_ or from_stack):
+        echo("\n".join(full_runbook(declared) for declared in new), nl=False)
+        return
+    old = declared_rules(from_, from_stack, region, profile, None)
+    changes = [rule_changes(*pair) for pair in _pairs(old, new, only_new=organization is not None)]
+    if as_json:
+        echo_json({"organizations": [_changes_as_json(each) for each in changes]})
+        return
+    echo("\n".join(change_runbook(each) for each in changes), nl=False)
+
+
+def _pairs(
+    old: Sequence[DeclaredRules], new: Sequence[DeclaredRules], *, only_new: bool
+) -> list[tuple[DeclaredRules, DeclaredRules]]:
+    """Return the old and the new rules of each organization; one that is on one side only has no rules on the other."""
+    if len(old) == len(new) == 1:
+        # A rule file names no organization, and a synthesized app may know only where to find it.
+        return [(old[0], new[0])]
+    by_id = {each.organization_id: each for each in old}
+    pairs = [(by_id.pop(each.organization_id, replace(each, rules=RuleSet())), each) for each in new]
+    return pairs if only_new else pairs + [(each, replace(each, rules=RuleSet())) for each in by_id.values()]
+
+
+def _changes_as_json(changes: RuleChanges) -> dict[str, Any]:
+    return {
+        "organization": changes.after.organization_id,
+        "steps": [
+            {
+                "do": step.kind,
+                "direction": step.rule.direction.lower(),
+                "rule": step.rule.name,
+                "deployment": step.when,
+                "before": step.before and step.before.to_json(),
+                "after": step.after and step.after.to_json(),
+                "warnings": [exposure_in_words(exposure) for exposure in step.exposures],
+            }
+            for step in changes.steps
+        ],
+        "toCompare": [rule.name for rule in changes.unknown],
+    }
 
 
 @app.command()

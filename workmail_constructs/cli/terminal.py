@@ -29,6 +29,6 @@ def echo(text: object, *, err: bool = False, nl: bool = True, **style: Any) -> N
     typer.secho(printable(text), err=err, nl=nl, **style)
 
 
-def echo_json(value: object) -> None:
-    """Print JSON in ASCII."""
-    typer.echo(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
+def echo_json(value: object, *, indent: int | None = 2) -> None:
+    """Print JSON in ASCII; on one line without an indent."""
+    typer.echo(json.dumps(value, indent=indent).replace("\x7f", "\\u007f"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from workmail_constructs.rule_code import RuleCode
 from workmail_constructs.steps.binding import StepBinding, StepNeeds
 from workmail_constructs.steps.configuration import TokenVariables
 from workmail_constructs.steps.step import OnFailure, Recipients, Senders, Step
+from workmail_flow.flow_rule import is_one_line
 from workmail_flow.handler_requirements import REQUIREMENTS
 from workmail_flow.packed_steps import CONFIGURATION_FILE, CONFIGURATION_VERSION
 from workmail_flow.patterns import Pattern, PatternKind
@@ -50,6 +52,16 @@ def steps_of(steps: Sequence[Step], direction: FlowDirection) -> list[Step]:
 def content_access_of(steps: Iterable[Step]) -> ContentAccess:
     """Return what the function has to do with message content for the steps."""
     return max((step.content_access for step in steps), key=list(ContentAccess).index, default=ContentAccess.NONE)
+
+
+def steps_in_words(steps: Iterable[Step]) -> str:
+    """Say what the steps do, in their order: each one's name and the first sentence of its class."""
+    return " ".join(f"{step.name}: {_first_line(type(step))}" for step in steps)
+
+
+def _first_line(kind: type[Step]) -> str:
+    text = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
+    return text if is_one_line(text) else f"{kind.__name__}."
 
 
 def step_problems(

@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--state", type=Path, help="folder that deployments are saved to and replayed from")
     parser.add_argument("--region", required=True, help="Region bootstrapped for the CDK at once")
     parser.add_argument("--account", default=DEFAULT_ACCOUNT, help="account of requests that name no other")
+    parser.add_argument("--port", type=int, default=0, help="port to serve on if it is free; any free one otherwise")
     arguments = parser.parse_args()
     # Not an argument: other users of this machine can read those.
     secret = sys.stdin.readline().strip()
@@ -32,7 +33,11 @@ def main() -> None:
     from workmail_local.aws.endpoint import Endpoint
 
     endpoint = Endpoint(
-        state=arguments.state, region=arguments.region, account=arguments.account, keys=AccessKeys(secret)
+        state=arguments.state,
+        region=arguments.region,
+        account=arguments.account,
+        keys=AccessKeys(secret),
+        port=arguments.port,
     )
     endpoint.start()
     print(json.dumps({"url": endpoint.url, "failures": endpoint.failures}), flush=True)

@@ -18,7 +18,7 @@ from workmail_local.access_keys import SECRET_ACCESS_KEY
 from workmail_local.loopback import local_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _MANIFEST = "manifest.json"
 _SETTINGS = "cdk.json"
@@ -26,7 +26,7 @@ _SETTINGS = "cdk.json"
 _OLDEST_CLI = (2, 1147, 0)
 """The oldest that reads what the oldest aws-cdk-lib we support writes: its `minimumCliVersion`."""
 
-_INSTALL = "npm install --save-dev aws-cdk@^2.1148.1"
+INSTALL_CLI = "npm install --save-dev aws-cdk@^2.1148.1"
 """Without a version, npm may install a release of another kind."""
 
 
@@ -106,6 +106,7 @@ def run_cdk(
     access_key_id: str,
     region: str,
     output: IO[str] = sys.stderr,
+    variables: Mapping[str, str] | None = None,
 ) -> int:
     """Run the CDK CLI and return its exit status; everything it prints goes straight to `output`.
 
@@ -116,6 +117,7 @@ def run_cdk(
         access_key_id: The developer's key there.
         region: Region of environment-agnostic stacks.
         output: A file of the operating system.
+        variables: Further environment variables.
 
     Raises:
         CdkError: The CLI or Node.js is not found.
@@ -133,6 +135,7 @@ def run_cdk(
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
             "NODE_NO_WARNINGS": "1",
             "PATH": _path_of_app(app.folder, environment),
+            **(variables or {}),
         }
         command = [find_cdk_cli(app.folder, environment["PATH"]), *arguments, "--no-notices", "--no-version-reporting"]
         if app.command is not None:
@@ -161,13 +164,13 @@ def find_cdk_cli(folder: Path, path: str) -> str:
     if found is None:
         raise CdkError(
             f"The CDK CLI was found neither in node_modules/.bin of {absolute} and the folders above it nor on PATH: "
-            f"run {_INSTALL} there"
+            f"run {INSTALL_CLI} there"
         )
     version = _cli_version(Path(found))
     if version is not None and not (version >= _OLDEST_CLI and version[0] == _OLDEST_CLI[0]):
         raise CdkError(
             f"{found} has version {_dotted(version)}; needed is {_dotted(_OLDEST_CLI)} or newer of version "
-            f"{_OLDEST_CLI[0]}: run {_INSTALL} in {absolute}"
+            f"{_OLDEST_CLI[0]}: run {INSTALL_CLI} in {absolute}"
         )
     return found
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import socket
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from workmail_local.aws import moto_patches
 from workmail_local.aws.bootstrap import bootstrap
 from workmail_local.aws.cloudformation.custom_resource import CustomResourceProvider
 from workmail_local.aws.cloudformation.local_stack import LocalStack
+from workmail_local.aws.code_updates import CodeUpdates
 from workmail_local.aws.custom_resource_functions import LocalCustomResourceFunctions
 from workmail_local.aws.function_access import FunctionAccess
 from workmail_local.aws.function_identities import FunctionIdentities
@@ -45,7 +48,7 @@ class Endpoint:
 
     failures: Sequence[str] = ()
 
-    def __init__(self, *, state: Path | None, region: str, account: str, keys: AccessKeys) -> None:
+    def __init__(self, *, state: Path | None, region: str, account: str, keys: AccessKeys, port: int = 0) -> None:
         identities = FunctionIdentities(account, keys)
         self._saved = SavedDeployments(state, identities)
         moto_patches.apply(account_of_key=identities.account_of_key)
@@ -58,9 +61,13 @@ class Endpoint:
         kept = state or Path(self._temporary.name)
         event_logging = WorkMailEventLogging(WorkMailReads(moto, state), identities, kept)
         organizations = LocalOrganizations(event_logging, identities)
-        invocations = FunctionInvocations(organizations, state=state, identities=identities)
+        updates = CodeUpdates(organizations, state=state, identities=identities)
+        invocations = FunctionInvocations(updates, state=state, identities=identities)
         guarded = RequestGuard(FunctionAccess(invocations, identities), keys=keys, identities=identities)
-        self._server = make_server("127.0.0.1", 0, guarded, threaded=True, request_handler=MotoRequestHandler)
+        with _listen(port) as listener:
+            self._server = make_server(
+                "127.0.0.1", 0, guarded, threaded=True, request_handler=MotoRequestHandler, fd=listener.fileno()
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         CustomResourceProvider.functions = LocalCustomResourceFunctions(
             work=kept / "functions",
@@ -73,12 +80,19 @@ class Endpoint:
     @property
     def url(self) -> str:
         """Where the endpoint serves."""
-        return f"http://localhost:{self._server.server_port}"
+        return f"http://localhost:{self._server.port}"
 
     def start(self) -> None:
         """Serve from a thread that ends with the process, and deploy what is saved."""
         self._thread.start()  # first: functions of custom resources call it
         self.failures = self._saved.replay()
+
+
+def _listen(port: int) -> socket.socket:
+    """Listen on the port if it is free, else on any."""
+    with suppress(OSError):
+        return socket.create_server(("127.0.0.1", port))
+    return socket.create_server(("127.0.0.1", 0))
 
 
 class _UnknownOperations:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from werkzeug.wrappers import Response
 
 from workmail_flow.arns import UNPUBLISHED
+from workmail_local.aws.local_workmail_call import call_local_workmail
 from workmail_local.aws.refusal import refusal
 from workmail_local.aws.request_guard import credential_of
-from workmail_local.state_file import READY_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _INVOKE: Final = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?")
 _MAX_EVENT_BYTES: Final = 1024 * 1024
 """The largest event of an asynchronous invocation (AWS Lambda quotas)."""
-_WAIT_S: Final = 20.0
 _INVALID: Final = "InvalidRequestContentException"
 
 
@@ -97,7 +96,10 @@ class FunctionInvocations:
         except (ValueError, RecursionError) as error:
             return _refused(environ, f"Could not parse request body into json: {error}", _INVALID, 400)
         try:
-            status, message = self._ask({"function": function, "event": event, "dryRun": kind == "DryRun"})
+            if self._state is None:
+                raise FileNotFoundError
+            body = {"function": function, "event": event, "dryRun": kind == "DryRun"}
+            status, message = call_local_workmail(self._state, "/v1/invocations", body)
         except (OSError, ValueError, LookupError, TypeError, HTTPException) as error:
             why = "the local AWS runs functions through the local WorkMail, which does not answer"
             return _refused(environ, f"{why}: {type(error).__name__}", "ServiceException", 500)
@@ -112,22 +114,6 @@ class FunctionInvocations:
                 return _refused(environ, f"{message}; {hint}", _INVALID, 400)
             case _:
                 return _refused(environ, message, "ServiceException", 500)
-
-    def _ask(self, body: dict[str, Any]) -> tuple[int, str]:
-        """Ask the local WorkMail and return its status and error."""
-        if self._state is None:
-            raise FileNotFoundError
-        ready = json.loads((self._state / READY_FILE).read_bytes())
-        address = urlsplit(ready["api"])
-        connection = HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=_WAIT_S)
-        try:
-            headers = {"Authorization": f"Bearer {ready['token']}"}
-            connection.request("POST", "/v1/invocations", body=json.dumps(body).encode(), headers=headers)
-            response = connection.getresponse()
-            answer = json.loads(response.read())
-        finally:
-            connection.close()
-        return response.status, str(answer.get("error", {}).get("message", ""))
 
 
 def _refused(environ: dict[str, Any], message: str, code: str, status: int) -> Response:

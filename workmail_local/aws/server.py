@@ -49,6 +49,7 @@ class AwsEndpoint:
         region: str,
         account: str = DEFAULT_ACCOUNT,
         keys: AccessKeys | None = None,
+        port: int = 0,
     ) -> AwsEndpoint:
         """Start the endpoint and wait until it answers, with the saved deployments replayed.
 
@@ -57,13 +58,14 @@ class AwsEndpoint:
             region: Region that is bootstrapped for the CDK at once; others are bootstrapped on first use.
             account: Account of requests whose credentials belong to no other.
             keys: The access keys it takes; by default new ones.
+            port: Where to serve if that port is free; any free one otherwise.
 
         Raises:
             AwsEndpointError: The process ended before it was ready.
         """
         keys = keys or AccessKeys.random()
         command = [sys.executable, "-m", "workmail_local.aws"]
-        command += ["--region", region, "--account", account]
+        command += ["--region", region, "--account", account, "--port", str(port)]
         if state is not None:
             state.mkdir(parents=True, exist_ok=True)
             command += ["--state", str(state)]

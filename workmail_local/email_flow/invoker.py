@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workmail_flow import limits
+from workmail_local.failure_hint import failure_hint
 from workmail_local.faults import INVOCATION_FAULTS, FaultKind, FaultPlan
 from workmail_local.functions import FunctionSpec, Invocation, UnsupportedRuntimeError
 from workmail_local.functions.unpacked_code import CodeError
@@ -135,6 +136,12 @@ class Invoker:
         if fault is FaultKind.DUPLICATE_INVOCATION:
             # The first answer counts; this fault is about what else the second run does.
             await self._run(deployed, organization, flow, function_arn, wait_s)
+        hint = failure_hint(
+            error_type=invocation.error_type,
+            error=invocation.error_message,
+            reply=invocation.payload,
+            synchronous=bool(rule.synchronous),
+        )
         return self._ended(
             attempt,
             outcome=AttemptOutcome[invocation.outcome.name],
@@ -144,7 +151,7 @@ class Invoker:
             log=invocation.log,
             request_id=invocation.request_id,
             duration_s=invocation.duration_s,
-            findings=invocation.notes,
+            findings=(*invocation.notes, *([hint] if hint else [])),
         )
 
     def _ended(self, attempt: Attempt, **fields: Any) -> Attempt:

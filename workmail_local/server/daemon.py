@@ -88,6 +88,27 @@ class Daemon:
             "AWS_DEFAULT_REGION": ready["region"],
         }
 
+    def aws_client(self, service: str, *, account: str | None = None, **options: Any) -> Any:
+        """Return a boto3 client of the local AWS, whose calls need no permission.
+
+        Args:
+            service: As boto3 names it; `workmailmessageflow` reads and updates the messages in transit.
+            account: As for `aws_environment`.
+            **options: For `boto3.client`.
+        """
+        import boto3
+
+        environment = self.aws_environment(account=account)
+        where = "AWS_ENDPOINT_URL_WORKMAILMESSAGEFLOW" if service == "workmailmessageflow" else "AWS_ENDPOINT_URL"
+        access: dict[str, Any] = {
+            "endpoint_url": environment[where],
+            "region_name": environment["AWS_REGION"],
+            "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
+        }
+        make: Any = boto3.client  # whose overloads name each service
+        return make(service, **access | options)
+
     @classmethod
     def find(cls, state: Path) -> Daemon:
         """Return the one that runs with this state folder; what a killed one left behind is ignored.

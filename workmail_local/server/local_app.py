@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from workmail_local.aws.cdk import CdkApp, CdkError, run_cdk, selected_stacks, synthesized_stacks
@@ -14,7 +14,7 @@ from workmail_local.private_folder import make_private_folder, narrow
 from workmail_local.server.client import ApiFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from workmail_local.aws.cdk import SynthesizedStack
     from workmail_local.deployment import Deployment
@@ -58,21 +58,32 @@ class LocalApp:
         cdk: The app.
         output: Where the CDK CLI writes; a file of the operating system.
         context: Context values, each `KEY=VALUE`.
+        environment: Further variables for the app.
     """
 
     daemon: Daemon
     cdk: CdkApp
     output: IO[str]
     context: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def find(cls, daemon: Daemon, app: str | None, *, output: IO[str], context: Sequence[str] = ()) -> Self:
+    def find(
+        cls,
+        daemon: Daemon,
+        app: str | None,
+        *,
+        output: IO[str],
+        context: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> Self:
         """Find the app: a folder with a `cdk.json`, a synthesized app, or a command; None is the working directory.
 
         Raises:
             CdkError: There is no app.
         """
-        return cls(daemon, CdkApp.find(app, output=daemon.state / "cdk.out"), output, context)
+        cdk = CdkApp.find(app, output=daemon.state / "cdk.out")
+        return cls(daemon, cdk, output, context, environment or {})
 
     def deploy(
         self,
@@ -156,6 +167,7 @@ class LocalApp:
                 access_key_id=ready["aws_access_key_id"],
                 region=ready["region"],
                 output=self.output,
+                variables=self.environment,
             )
             if self.cdk.assembly.is_relative_to(self.daemon.state) and self.cdk.assembly.is_dir():
                 make_private_folder(self.cdk.assembly)

@@ -15,6 +15,7 @@ import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -115,6 +116,7 @@ async def serve(state: Path, settings: Settings) -> None:
 async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None:
     """Start every part and write `daemon.json`; closing the stack stops them in reverse order."""
     make_private_folder(state)
+    write_whole_file(state / ".gitignore", b"*\n")  # it is in the folder of the user's app, as a rule
     _lock(stack, state)
     narrow(state)
     for folder in (state, state / "content", state / "outbound"):
@@ -123,7 +125,8 @@ async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None
     smtp = _listen(stack, settings.smtp_port, kept.get("smtp"))
     submission = _listen(stack, settings.submission_port, kept.get("submission"))
     api = _listen(stack, settings.api_port, kept.get("api"))
-    aws = asyncio.create_task(_aws(stack, state, settings))  # takes longest, so the rest starts beside it
+    # Takes longest, so the rest starts beside it.
+    aws = asyncio.create_task(_aws(stack, state, settings, port=kept.get("aws", 0)))
     clock = Clock(settings.time_scale)
     faults = FaultPlan(state / "faults.json")
     store = Store(state, clock)
@@ -226,6 +229,8 @@ async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None
     if resumed := engine.resume():
         _log.info("continuing %d flows", resumed)
     kept |= {"smtp": _port(smtp), "submission": _port(submission), "api": _port(api)}
+    if settings.aws_endpoint is None:
+        kept["aws"] = urlsplit(endpoint).port
     _write_json(state / _SETTINGS_FILE, kept)
     _write_json(state / READY_FILE, ready)
     stack.callback((state / READY_FILE).unlink, missing_ok=True)
@@ -240,11 +245,11 @@ def _lock(stack: AsyncExitStack, state: Path) -> None:
         raise AlreadyRunningError(f"another local WorkMail runs with the state folder {state}") from None
 
 
-async def _aws(stack: AsyncExitStack, state: Path, settings: Settings) -> str:
+async def _aws(stack: AsyncExitStack, state: Path, settings: Settings, *, port: int) -> str:
     if settings.aws_endpoint is not None:
         return settings.aws_endpoint
     endpoint = await asyncio.to_thread(
-        AwsEndpoint.start, state, region=settings.region, account=settings.account, keys=settings.keys
+        AwsEndpoint.start, state, region=settings.region, account=settings.account, keys=settings.keys, port=port
     )
     stack.callback(endpoint.stop)
     return endpoint.url
@@ -273,7 +278,7 @@ def _kept_settings(state: Path) -> dict[str, Any]:
 
 
 def _settings(raw: dict[str, Any]) -> dict[str, Any]:
-    for name in ("smtp", "submission", "api"):
+    for name in ("smtp", "submission", "api", "aws"):
         if not isinstance(raw.get(name, 0), int) or not 0 <= raw.get(name, 0) <= 65535:
             raise ValueError(f"{name} is {raw[name]!r}, not a port")
     if not isinstance(raw.get("password", ""), str):

@@ -68,6 +68,7 @@ class Reports:
                 "rule": flow.rule.name if flow.rule else None,
                 "attempt": attempt.number,
                 "startedAt": timestamp(attempt.started_at),
+                "endedAt": timestamp(attempt.ended_at),
                 "requestId": attempt.request_id,
                 "log": attempt.log,
             }

@@ -146,18 +146,7 @@ class WorkMailLocal:
         Raises:
             ApiFailedError: No stack is deployed to that account.
         """
-        import boto3
-
-        environment = self.daemon.aws_environment(account=account)
-        where = "AWS_ENDPOINT_URL_WORKMAILMESSAGEFLOW" if service == "workmailmessageflow" else "AWS_ENDPOINT_URL"
-        access: dict[str, Any] = {
-            "endpoint_url": environment[where],
-            "region_name": environment["AWS_REGION"],
-            "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
-        }
-        make: Any = boto3.client  # whose overloads name each service
-        return make(service, **access | options)
+        return self.daemon.aws_client(service, account=account, **options)
 
     def set_directory(
         self,

@@ -22,6 +22,7 @@ from workmail_flow.step_log import read_step_log
 from workmail_flow.vocabulary import RuleAction
 from workmail_local.access_keys import SECRET_ACCESS_KEY, AccessKeys
 from workmail_local.aws.server import DEFAULT_ACCOUNT
+from workmail_local.failure_hint import failure_hint
 from workmail_local.functions import FunctionHost, FunctionSpec, InvocationOutcome
 from workmail_local.functions.handler_layer import handler_layer
 from workmail_local.handler_folder import DEFAULT_MEMORY_MB, DEFAULT_ORGANIZATION_ID
@@ -236,6 +237,14 @@ class HandlerTrials:
         )
         invocation = await self._invoke(message, event)
         reply, decisions, errors, findings = self._judged(invocation, envelope)
+        hint = failure_hint(
+            error_type=invocation.error_type,
+            error=invocation.error_message,
+            reply=invocation.payload,
+            synchronous=tried.synchronous,
+        )
+        advice = [Finding("hint", "handler", hint)] if hint else []
+        advice += (Finding("content-advice", "content", each) for each in self._advice)
         updated = self._message.updated is not None
         shows = updated and tried.synchronous
         return Trial(
@@ -244,7 +253,7 @@ class HandlerTrials:
             reply=reply,
             decisions=decisions,
             errors=errors,
-            findings=(*findings, *(Finding("content-advice", "content", advice) for advice in self._advice)),
+            findings=(*findings, *advice),
             before=message,
             after=self._message.current if shows else message,
             updated=shows,
@@ -280,11 +289,7 @@ class HandlerTrials:
         reply, verdict = judge_payload(
             invocation.payload, direction=self._tried.direction, recipients=envelope.recipients
         )
-        findings = verdict.findings
-        if invocation.payload == b"null":
-            hint = "a handler of an asynchronous rule may return nothing (R10): try it as one"
-            findings = (*findings, Finding("asynchronous-reply", "$", hint))
-        return reply, verdict.decisions, verdict.errors, findings
+        return reply, verdict.decisions, verdict.errors, verdict.findings
 
 
 class _MessageInHand:

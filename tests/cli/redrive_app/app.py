@@ -45,8 +45,8 @@ RunLambdaRule(
     code=code,
 )
 
-# Its access key stands for a person who has the policy of docs/constructs.md and no other right.
-page = (Path(__file__).resolve().parents[3] / "docs" / "constructs.md").read_text(encoding="utf-8")
+# Its access key stands for a person who has the policy of docs/watching-in-cdk.md and no other right.
+page = (Path(__file__).resolve().parents[3] / "docs" / "watching-in-cdk.md").read_text(encoding="utf-8")
 policy = page.partition("## Send failed events again")[2].partition("```json\n")[2].partition("```")[0]
 for name, value in {"REGION": "us-east-1", "ACCOUNT": "123456789012", "STACK": "Redrive"}.items():
     policy = policy.replace(name, value)

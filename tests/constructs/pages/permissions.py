@@ -26,6 +26,7 @@ from workmail_constructs import (
     EmailFlowRules,
     FlowRuleOperatorPolicy,
     Run,
+    WorkMailDashboard,
     WorkMailOrganization,
 )
 from workmail_constructs.flow_rule_operator_policy import FLOW_RULE_OPERATOR_ACTIONS
@@ -221,6 +222,10 @@ def _event_logging(stack: Stack, brought: dict[str, Any]) -> None:
     EmailEventLogging(stack, "Events", organization=organization, **brought)
 
 
+def _dashboard(stack: Stack, brought: dict[str, Any]) -> None:
+    WorkMailDashboard(stack, "Dashboard", organization=_organization(stack, brought))
+
+
 def _plain_rule(stack: Stack, brought: dict[str, Any]) -> None:
     organization = _organization(stack, brought)
     EmailFlowRules.of(stack).move_to_junk("Junk", organization=organization, senders=["a.example"], destinations=["*"])
@@ -319,6 +324,7 @@ CASES = (
         lambda stack: {"log_encryption_key": Key(stack, "Key")},
     ),
     Case("EmailFlowRules", "Rules that run no function", _plain_rule),
+    Case("WorkMailDashboard", "Any", _dashboard),
     Case("WorkMailOrganization", "`from_alias`", _alias),
     Case("WorkMailOrganization", "`from_organization_id`, `from_organization_arn`", _organization),
     Case(

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from workmail_local.aws.cdk import (
+    INSTALL_CLI,
     CdkApp,
     CdkError,
     SynthesizedStack,
@@ -14,9 +15,6 @@ from workmail_local.aws.cdk import (
     selected_stacks,
     synthesized_stacks,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def executable(path: Path) -> Path:
@@ -38,6 +36,14 @@ def test_the_projects_own_cdk_cli_comes_before_the_paths(tmp_path: Path) -> None
     assert find_cdk_cli(app, path) == str(on_path)
     own = executable(tmp_path / "project" / "node_modules" / ".bin" / "cdk")
     assert find_cdk_cli(app, path) == str(own)
+
+
+def test_the_pages_name_the_cdk_cli_that_the_messages_name() -> None:
+    root = Path(__file__).parents[3]
+    developed = json.loads((root / "package.json").read_text())["devDependencies"]["aws-cdk"]
+    assert f"npm install --save-dev aws-cdk@^{developed}" == INSTALL_CLI
+    for page in ("README.md", "docs/installing.md"):
+        assert INSTALL_CLI in (root / page).read_text()
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,13 @@ def test_what_a_failed_deletion_leaves_is_reported_and_goes_with_the_endpoint(tm
         assert (left.resources, left.organizations, dict(left.functions)) == (("Bucket",), (), {})
     finally:
         endpoint.stop()
-    AwsEndpoint.start(tmp_path, region="us-east-1").stop()
+    again = AwsEndpoint.start(tmp_path, region="us-east-1", port=int(endpoint.url.rpartition(":")[2]))
+    assert again.url == endpoint.url
+    # A port that is taken is no reason not to start.
+    beside = AwsEndpoint.start(region="us-east-1", port=int(endpoint.url.rpartition(":")[2]))
+    assert beside.url != endpoint.url
+    beside.stop()
+    again.stop()
     assert load_deployments(tmp_path) == ()
 
 

@@ -39,6 +39,7 @@ def test_the_deployed_rule_decides_with_the_deployed_rights_after_a_restart_as_w
         local.deploy_app(EXAMPLE)
         plain = local.send(EXAMPLE / "messages" / "plain.eml")
         rules = local.daemon.client.get("/v1/rules")
+        addresses = {name: local.daemon.ready[name] for name in ("smtp", "submission", "api", "aws_endpoint")}
     assert plain.succeeded, plain.attempts
     assert plain.actions == {
         "alice@example.com": "DEFAULT",
@@ -47,6 +48,7 @@ def test_the_deployed_rule_decides_with_the_deployed_rights_after_a_restart_as_w
     }
     with WorkMailLocal.running(tmp_path) as local:
         assert local.daemon.client.get("/v1/rules") == rules
+        assert local.daemon.ready | addresses == local.daemon.ready
         attachment = local.send(EXAMPLE / "messages" / "attachment.eml")
         assert (attachment.succeeded, set(attachment.actions.values())) == (True, {"BOUNCE"})
         assert "We take no programs by mail" in local.outbound()[0].get_body(("plain",)).get_content()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.unit.flow.filter_pattern import matches
 from workmail_local.testing.workmail_local import WorkMailLocal
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("deployed-app")
 
+SPAM = b"From: a@spam.example\r\nTo: bob@example.com\r\nSubject: Win\r\n\r\nNow\r\n"
 APP = Path(__file__).parent / "event_log_app"
 
 
@@ -70,6 +73,18 @@ def physical_id(local: WorkMailLocal, name: str, stack: str = "Mail") -> str:
     return found
 
 
+def logged_events(local: WorkMailLocal, group: str, name: str) -> list[dict[str, Any]]:
+    """The entries of this name in a log group, once there is one; WorkMail writes them beside the delivery."""
+    until = time.monotonic() + 15
+    while time.monotonic() < until:
+        entries = local.client("logs").filter_log_events(logGroupName=group)["events"]
+        events = [json.loads(each["message"])["event"] for each in entries]
+        if found := [each for each in events if each["eventName"] == name]:
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"{name} is not in {group}")
+
+
 @contextmanager
 def somebody_elses(local: WorkMailLocal) -> Iterator[str]:
     """An organization that somebody turned logging on for in the console."""
@@ -79,7 +94,7 @@ def somebody_elses(local: WorkMailLocal) -> Iterator[str]:
     yield arn
 
 
-@pytest.mark.fact("W2")
+@pytest.mark.fact("W2", "W4")
 def test_it_is_turned_on_moved_replayed_and_turned_off(tmp_path: Path) -> None:
     with WorkMailLocal.running(tmp_path) as local:
         deploy(local)
@@ -94,6 +109,10 @@ def test_it_is_turned_on_moved_replayed_and_turned_off(tmp_path: Path) -> None:
         assert counted.keys() == {"IncomingEmailBounced", "OutgoingEmailBounced", "RuleApplied Spam"}
         assert '"Spam"' in counted["RuleApplied Spam"]
         assert physical_id(local, "EventsConfiguration") == organization_of("acme")
+        # WorkMail writes with the deployed role.
+        local.send(SPAM)
+        (applied,) = logged_events(local, group, "RULE_APPLIED")
+        assert matches(counted["RuleApplied Spam"], {"event": applied})
     with WorkMailLocal.running(tmp_path) as local:
         # The configuration of the former run is there while the stack is deployed again.
         assert local.daemon.client.get("/v1/rules")["organizations"] != []

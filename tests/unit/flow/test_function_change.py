@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.unit.flow.rule_files import entry, rules
+from workmail_flow.change_runbook import change_runbook, rule_changes
 from workmail_flow.function_change import function_changes, with_functions_of
-from workmail_flow.runbook import runbook
 from workmail_flow.template import DeclaredRules
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
@@ -127,12 +127,12 @@ def test_a_synthesized_rule_gets_the_arn_of_the_function_it_keeps() -> None:
 
 
 @pytest.mark.fact("F13")
-def test_the_runbook_begins_with_the_rules_to_type_anew() -> None:
+def test_the_runbook_of_a_change_begins_with_the_rules_to_type_anew() -> None:
     before, after = declared(disclaimer(ARN + "one")), declared(disclaimer(ARN + "two"))
 
-    book = runbook(after.rules, organization_id="m-x", changed=function_changes(before, after))
+    book = change_runbook(rule_changes(before, after))
 
-    assert book.index("## Rules that need another function ARN") < book.index("## 1. Disclaimer")
+    assert book.index("## Rules that need another function ARN") < book.index("## 1. Edit Disclaimer")
     for line in (
         "- Inbound rules: `Disclaimer`",
         f"    - typed now: {ARN}one",
@@ -140,4 +140,4 @@ def test_the_runbook_begins_with_the_rules_to_type_anew() -> None:
         "    - until then: its mail gets the fallback action DEFAULT after 30 minutes",
     ):
         assert f"{line}\n" in book
-    assert "need another function" not in runbook(after.rules, organization_id="m-x")
+    assert "need another function" not in change_runbook(rule_changes(after, after))

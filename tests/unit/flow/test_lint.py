@@ -89,6 +89,15 @@ def test_a_name_given_twice() -> None:
     assert (finding.severity, finding.rules) == (Severity.ERROR, ("n",))
 
 
+@pytest.mark.fact("F1")
+def test_rules_of_one_name_are_one_finding_that_says_what_to_do() -> None:
+    same = entry("RUN_LAMBDA", name="Hello", synchronous=True, ruleTimeoutMinutes=0, readsContent=True, function="f")
+    (named, first) = lint(rules(*[same] * 15))
+    assert named.message == "15 rules have the name 'Hello'; a name is unique in an organization (F1)."
+    assert named.remedy.startswith("Give each its own name, in an app with the argument name")
+    assert first.code is LintCode.NO_RETRY
+
+
 def _senders(count: int, start: int = 0) -> str:
     return " ".join(f"d{number}.test" for number in range(start, start + count))
 

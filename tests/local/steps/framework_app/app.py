@@ -18,7 +18,7 @@ organization = WorkMailOrganization.from_organization_id(
 )
 counts = Table(stack, "Counts", partition_key=Attribute(name="id", type=AttributeType.STRING))
 folder = Path(__file__).parent / "charge"
-# --8<-- [start:rule]
+# [rule
 rule = RunLambdaRule(
     stack,
     "Inbound",
@@ -48,5 +48,5 @@ rule = RunLambdaRule(
     ],
 )
 counts.grant(rule, "dynamodb:UpdateItem")
-# --8<-- [end:rule]
+# rule]
 app.synth()

@@ -20,18 +20,18 @@ organization = WorkMailOrganization.from_organization_id(
 run = Run.synchronous(fallback=FallbackAction.BOUNCE, rule_timeout=Duration.minutes(30))
 topic = Topic(stack, "Storms", enforce_ssl=True)
 
-# --8<-- [start:limit_rate]
+# [limit_rate
 limit = LimitRate(
     addresses=["all@example.com"],
     per_minute=3,
     then=Bounce("Too many messages for this list. Try again in a minute."),
     alarm_actions=[SnsAction(topic)],
 )
-# --8<-- [end:limit_rate]
-# --8<-- [start:restrict_mailboxes]
+# limit_rate]
+# [restrict_mailboxes
 restrict = RestrictMailboxes("interns@example.com", report_to=["it@example.com"])
-# --8<-- [end:restrict_mailboxes]
-# --8<-- [start:find_sensitive]
+# restrict_mailboxes]
+# [find_sensitive
 refuse = FindSensitive(
     ibans=False,
     then=Bounce("Card numbers do not go by mail."),
@@ -44,7 +44,7 @@ review = FindSensitive(
     reviewers=["security@example.com"],
     name="ReviewOthers",
 )
-# --8<-- [end:find_sensitive]
+# find_sensitive]
 
 RunLambdaRule(
     stack,

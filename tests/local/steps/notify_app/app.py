@@ -27,9 +27,9 @@ organization = WorkMailOrganization.from_organization_id(
 
 bus = EventBus(stack, "Bus")
 queue = Queue(stack, "Events")
-# --8<-- [start:publish_event]
+# [publish_event
 publish = PublishEvent(bus, subject=True)
-# --8<-- [end:publish_event]
+# publish_event]
 Rule(
     stack,
     "Listen",
@@ -39,7 +39,7 @@ Rule(
 )
 
 secret = Secret(stack, "Webhook")
-# --8<-- [start:notify_chat]
+# [notify_chat
 slack = NotifyChat(
     Slack("<!here> Mail about an invoice", show=["SUBJECT", "SENDER"]), webhook=secret, subject_words=["invoice"]
 )
@@ -50,12 +50,12 @@ own = NotifyChat(
     header_words={"X-Priority": ["1"]},
     name="Own",
 )
-# --8<-- [end:notify_chat]
+# notify_chat]
 
 machine = StateMachine(stack, "Machine", definition_body=DefinitionBody.from_chainable(Pass(stack, "Decide")))
-# --8<-- [start:ask_state_machine]
+# [ask_state_machine
 ask = AskStateMachine(machine, addresses=True)
-# --8<-- [end:ask_state_machine]
+# ask_state_machine]
 express = StateMachine(
     stack,
     "ExpressMachine",

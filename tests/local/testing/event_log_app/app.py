@@ -9,7 +9,7 @@ from workmail_constructs import EmailEventLogging, EmailFlowRules, WorkMailOrgan
 app = App()
 asked = app.node.get_context
 mail = Stack(app, asked("stack"))
-organization = WorkMailOrganization.from_alias(mail, "Organization", asked("alias"))
+organization = WorkMailOrganization.from_alias(mail, "Organization", asked("alias"), domains=["example.com"])
 events = EmailEventLogging(
     mail,
     "Events",

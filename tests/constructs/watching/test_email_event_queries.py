@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.constructs.insights import run
-from workmail_constructs.email_event_queries import (
+from workmail_constructs.watching.email_event_queries import (
     EMAIL_EVENT_QUERIES,
     WHAT_A_RULE_DID,
     WHAT_FAILED_DMARC,

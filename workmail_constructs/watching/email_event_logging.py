@@ -18,12 +18,12 @@ from workmail_constructs.defaults import (
     ALARM_OUTGOING_BOUNCES,
     LOG_RETENTION,
 )
-from workmail_constructs.email_event_queries import EMAIL_EVENT_QUERIES
 from workmail_constructs.guards import guard_place, guard_region
 from workmail_constructs.problems import add_problem
 from workmail_constructs.resolved_hash import resolved_hash
 from workmail_constructs.rule_function import FunctionOptions, new_log_group
 from workmail_constructs.stack_record import StackRecord, is_known
+from workmail_constructs.watching.email_event_queries import EMAIL_EVENT_QUERIES
 from workmail_flow.arns import (
     DELETE_EVENT_LOGGING,
     DESCRIBE_EVENT_LOGGING,
@@ -57,11 +57,11 @@ if TYPE_CHECKING:
     from aws_cdk.aws_lambda import Function
     from aws_cdk.aws_logs import ILogGroup, LogGroup, RetentionDays
 
-    from workmail_constructs.email_event_alarms import EmailEventAlarms
     from workmail_constructs.email_flow_rules import Declaration
     from workmail_constructs.interfaces import AnyAlarmAction, AnyKey
     from workmail_constructs.organization import WorkMailOrganization
     from workmail_constructs.run_lambda_rule import MetricOptions
+    from workmail_constructs.watching.email_event_alarms import EmailEventAlarms
 
 _TIMEOUT_SECONDS: Final = 120
 """Enough for a right, a role and a log group that the same deployment made to count, with retries."""
@@ -218,7 +218,7 @@ class EmailEventLogging(Construct):
         Raises:
             ValueError: A number or action is not as described, or there are alarms already.
         """
-        from workmail_constructs.email_event_alarms import (
+        from workmail_constructs.watching.email_event_alarms import (
             PERIOD,
             EmailEventAlarms,
         )  # alarm actions take a while to load

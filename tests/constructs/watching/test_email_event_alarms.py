@@ -9,7 +9,7 @@ from aws_cdk.aws_cloudwatch_actions import OpsItemSeverity, SsmAction
 from aws_cdk.aws_sns import Topic
 
 from tests.constructs.stacks import errors_of, new_stack, properties_of
-from tests.constructs.test_email_event_logging import declare, new_events, organization_of
+from tests.constructs.watching.test_email_event_logging import declare, new_events, organization_of
 
 if TYPE_CHECKING:
     from aws_cdk import Stack

@@ -8,9 +8,9 @@ from aws_cdk import Duration
 from aws_cdk.aws_cloudwatch import Alarm, ComparisonOperator, TreatMissingData
 from constructs import Construct
 
-from workmail_constructs.alarms import action_problems, alarm_action
 from workmail_constructs.app_synthesis import AtSynth
 from workmail_constructs.problems import add_problem
+from workmail_constructs.watching.rule_alarms import action_problems, alarm_action
 from workmail_flow.email_event_metrics import rule_id
 
 if TYPE_CHECKING:

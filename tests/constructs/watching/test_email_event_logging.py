@@ -30,7 +30,7 @@ from tests.constructs.stacks import (
 )
 from tests.constructs.test_logical_ids import identities
 from workmail_constructs import EmailEventLogging, EmailFlowRules, FlowDirection, WorkMailOrganization
-from workmail_constructs.email_event_queries import EMAIL_EVENT_QUERIES
+from workmail_constructs.watching.email_event_queries import EMAIL_EVENT_QUERIES
 from workmail_flow.email_event_metrics import rule_pattern
 from workmail_flow.limits import LOG_GROUP_ARN_PATTERN, ROLE_ARN_PATTERN
 
