@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.local.page.conftest import a_context
+from workmail_local.server.daemon import Daemon
+from workmail_local.testing.workmail_local import WorkMailLocal
+
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from tests.local.page.conftest import Driven
 
 pytestmark = pytest.mark.xdist_group("page")
@@ -303,3 +309,19 @@ def test_the_token_leaves_the_address_at_once_and_a_reload_keeps_it(driven: Driv
     assert driven.page.url == f"{driven.local.daemon.ready['api']}/"
     driven.page.reload()
     expect(driven.rows).to_have_count(1)
+
+
+def test_a_restart_is_noticed_and_the_page_says_what_to_do(browser: Browser, tmp_path: Path) -> None:
+    local, _ = Daemon.start(tmp_path / "state", [])
+    with a_context(browser) as context:
+        page = context.new_page()
+        page.goto(f"{local.ready['api']}/#token={local.ready['token']}")
+        expect(page.locator("#live")).to_have_text("live")
+        local.stop()
+        expect(page.locator("#live")).to_have_text("not connected; trying again")
+        with WorkMailLocal.running(tmp_path / "state") as again:
+            ready = again.daemon.ready
+            assert ready["api"] == local.ready["api"]
+            expect(page.get_by_role("heading", name="This page needs its token")).to_be_visible(timeout=15_000)
+            page.goto(f"{ready['api']}/#token={ready['token']}")
+            expect(page.locator("#live")).to_have_text("live")
