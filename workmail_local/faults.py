@@ -20,8 +20,8 @@ class FaultKind(StrEnum):
     """What can be made to go wrong."""
 
     FUNCTION_ERROR = "function-error"
-    CRASH = "crash"
     TIMEOUT = "timeout"
+    CRASH = "crash"
     MALFORMED_REPLY = "malformed-reply"
     OVERSIZED_REPLY = "oversized-reply"
     THROTTLE = "throttle"
@@ -43,8 +43,8 @@ class FaultKind(StrEnum):
 
 _EFFECTS: Final = {
     FaultKind.FUNCTION_ERROR: "the invocation fails; the function does not run",
-    FaultKind.CRASH: "the function exits without an answer; it does not run",
     FaultKind.TIMEOUT: "no answer in WorkMail's 15 seconds (T1), compressed by the time scale",
+    FaultKind.CRASH: "the function exits without an answer; it does not run",
     FaultKind.MALFORMED_REPLY: "the reply is not of the form that WorkMail takes (R8)",
     FaultKind.OVERSIZED_REPLY: "the reply is larger than WorkMail takes (R8)",
     FaultKind.THROTTLE: 'Lambda answers "too many requests"',
