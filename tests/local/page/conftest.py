@@ -22,14 +22,6 @@ NO_CHROMIUM = "no Chromium on PATH: install the package `chromium` (Debian, Ubun
 OTHER_HOST = "evil.example"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if __package__ and item.nodeid.startswith(__package__.replace(".", "/")):
-            item.add_marker(pytest.mark.xdist_group("page"))
-            if CHROMIUM is None and "driven" in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.skip(reason=NO_CHROMIUM))
-
-
 @dataclass
 class Trap:
     """Stands for `OTHER_HOST` and the hosts below it: the browser is led here."""
@@ -92,6 +84,8 @@ def trap() -> Iterator[Trap]:
 
 @pytest.fixture(scope="module")
 def browser(trap: Trap) -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip(NO_CHROMIUM)
     with sync_playwright() as playwright:
         # The browser's own services are not found, so that each connection to the trap is one of the page.
         hosts = f"MAP {OTHER_HOST} 127.0.0.1:{trap.port}, MAP *.{OTHER_HOST} 127.0.0.1:{trap.port}"

@@ -15,6 +15,8 @@ from workmail_local.server import page_files
 if TYPE_CHECKING:
     from tests.local.page.conftest import Driven
 
+pytestmark = pytest.mark.xdist_group("page")
+
 HANDLERS = Path(__file__).parents[1] / "handlers"
 STYLE = (Path(page_files.__file__).with_name("page") / "style.css").read_text("utf-8")
 MESSAGE = b"From: ann@other.test\r\nTo: bob@example.com\r\nSubject: hello\r\n\r\nhi\r\n"
@@ -103,6 +105,8 @@ def test_everything_can_be_done_by_keyboard(driven: Driven) -> None:
     keyboard.press("Tab")
     expect(focused).to_have_text("Skip to the content")
     expect(focused).to_be_in_viewport()
+    keyboard.press("Enter")
+    expect(focused).to_have_id("view")
     keyboard.press("/")
     expect(focused).to_have_id("search")
     keyboard.type("j/k hello")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.local.page.conftest import Driven, Trap
 
+pytestmark = pytest.mark.xdist_group("page")
+
 _RUN = "top.ran = 1; alert(1); fetch('//evil.example')"
 _DATA_PAGE = "data:text/html,<script>top.ran=1;alert(1)</script>"
 

@@ -9,10 +9,13 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from tests.local.page.conftest import Driven
+
+pytestmark = pytest.mark.xdist_group("page")
 
 HANDLERS = Path(__file__).parents[1] / "handlers"
 

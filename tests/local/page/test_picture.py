@@ -7,10 +7,13 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from tests.local.page.conftest import Driven
+
+pytestmark = pytest.mark.xdist_group("page")
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURE = ROOT / "docs" / "images" / "page.png"

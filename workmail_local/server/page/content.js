@@ -30,9 +30,11 @@ export function ways(name, legend, choices, chosen = Object.keys(choices)[0]) {
 /** Return what a reader sees of the mail at an address of the API. */
 export async function rendered(path, query, title) {
   const mail = await get(path, query);
-  const body = mail.html !== null ? mailFrame(mail.html, title) : pre(mail.text ?? "(no text)", title);
+  const body = mail.html === null ? pre(mail.text ?? "(no text)", title)
+    : el("div", { class: "framed" }, mailFrame(mail.html, title));
   const more = [el("p", {}, "Subject: ", el("strong", {}, said(mail.subject)))];
-  if (mail.remote) more.push(el("p", {}, `${mail.remote} remote ${mail.remote === 1 ? "file is" : "files are"} not loaded.`));
+  const files = mail.remote === 1 ? "file is" : "files are";
+  if (mail.remote) more.push(el("p", {}, `${mail.remote} remote ${files} not loaded.`));
   if (mail.cut) more.push(el("p", {}, "The end is not shown: the message is too long."));
   if (mail.attachments.length) more.push(facts([["Attachments", el("ul", {}, mail.attachments.map((one) =>
     el("li", {}, said(one.name), ` (${one.type}, ${bytes(one.size)})`)))]]));

@@ -20,11 +20,13 @@ export async function faults() {
   return [el("h2", {}, "Faults"), active,
     el("p", {}, el("button", { type: "button", onclick: () => change(undefined, "DELETE") }, "Clear all faults")),
     form(found.kinds, names, (fault) => change(fault, "POST")), failed,
-    table("What each fault does", ["Fault", "What happens"], found.kinds.map((kind) => [el("code", {}, kind.fault), kind.effect]))];
+    table("What each fault does", ["Fault", "What happens"],
+      found.kinds.map((kind) => [el("code", {}, kind.fault), kind.effect]))];
 }
 
 function activeFaults(found) {
-  return found.length === 0 ? el("p", {}, "No fault is active.") : table("Active faults", ["Fault", "Rule", "Limit", "Happened"],
+  if (found.length === 0) return el("p", {}, "No fault is active.");
+  return table("Active faults", ["Fault", "Rule", "Limit", "Happened"],
     found.map((one) => [el("code", {}, one.fault), said(one.rule ?? "every rule"), limit(one), `${one.hits} times`]));
 }
 
@@ -40,7 +42,8 @@ function form(kinds, names, add) {
     names.map((name) => el("option", { value: name }, name)));
   const times = el("input", { id: "fault-times", type: "number", min: "1" });
   const seconds = el("input", { id: "fault-seconds", type: "number", min: "0", max: "900", value: "5" });
-  const onlySlow = el("div", { class: "fields", hidden: true }, el("label", { for: "fault-seconds" }, "Seconds"), seconds);
+  const onlySlow = el("div", { class: "fields", hidden: true },
+    el("label", { for: "fault-seconds" }, "Seconds"), seconds);
   fault.addEventListener("change", () => { onlySlow.hidden = fault.value !== "slow-content"; });
   function submit(event) {
     event.preventDefault();

@@ -9,7 +9,8 @@ const MOST_MAILS = 200;
 
 /** Show who has mail. */
 export async function mailboxes() {
-  const [{ mailboxes: found }, { total }] = await Promise.all([get("/v1/mailboxes"), get("/v1/outbound", { limit: 1 })]);
+  const { mailboxes: found } = await get("/v1/mailboxes");
+  const { total } = await get("/v1/outbound", { limit: 1 });
   return [
     el("h2", {}, "Mailboxes"),
     found.length === 0 ? el("p", {}, "Nobody has mail yet.") : table("Mailboxes", ["Address", "Inbox", "Junk"],
@@ -24,7 +25,7 @@ export async function mailbox(address) {
   const { mails, total } = await get(`/v1/mailboxes/${encodeURIComponent(address)}`, { limit: MOST_MAILS });
   return [back(), el("h2", {}, said(address)), howMany(mails, total),
     table("Mails, newest first", ["Subject", "From", "Folder", "Seen", "Size"], mails.map((mail) =>
-      [placeLink(mail.path, mail.subject || "(no subject)"), said(mail.from), mail.folder, mail.seen ? "yes" : "no", bytes(mail.size)]))];
+      [link(mail), said(mail.from), mail.folder, mail.seen ? "yes" : "no", bytes(mail.size)]))];
 }
 
 /** Show the newest mails that would leave the organization. */
@@ -32,7 +33,7 @@ export async function spool() {
   const { mails, total } = await get("/v1/outbound", { limit: MOST_MAILS });
   return [back(), el("h2", {}, "Outbound spool"), howMany(mails, total),
     table("Mails, newest first", ["Subject", "From", "To", "Route", "Size"], mails.map((mail) =>
-      [placeLink(mail.path, mail.subject || "(no subject)"), said(mail.mailFrom || "<>"), said(mail.recipients.join(", ")),
+      [link(mail), said(mail.mailFrom || "<>"), said(mail.recipients.join(", ")),
         said(mail.smtpGateway ?? "internet"), bytes(mail.size)]))];
 }
 
@@ -44,6 +45,10 @@ export async function mail(place) {
       Rendered: () => rendered(path, { as: "readable" }, "Mail"),
       Source: () => source(path, {}, "Mail", `${place.split("/").pop()}.eml`),
     })];
+}
+
+function link(mail) {
+  return placeLink(mail.path, mail.subject || "(no subject)");
 }
 
 function back() {

@@ -14,8 +14,9 @@ const RETRY_MS = 1000;
 
 const at = (id) => document.getElementById(id);
 const views = { mailboxes, mailbox, spool, mail, rules, faults };
-const follows = { accepted: ["mailboxes", "mailbox", "spool"], deployed: ["rules"], reset: ["mailboxes", "mailbox", "spool"] };
-follows.delivered = follows.accepted;
+const ofMail = ["mailboxes", "mailbox", "spool"];
+const follows = { delivered: ofMail, reset: ofMail, deployed: ["rules"], missed: [...ofMail, "rules"] };
+const tabs = { mailbox: "mailboxes", spool: "mailboxes", mail: "mailboxes", message: "messages" };
 
 const list = new MessageList((id) => go(`#message/${id}`));
 const message = new MessageView(at("message"));
@@ -36,13 +37,12 @@ function route() {
 async function show({ focus = true } = {}) {
   if (!at("refused").hidden) return;
   const { view, argument } = route();
-  const ofMessages = !(view in views);
+  const ofMessages = !Object.hasOwn(views, view);
   at("messages-view").hidden = !ofMessages;
   at("other-view").hidden = ofMessages;
   document.body.dataset.view = view;
   for (const link of document.querySelectorAll("nav a")) {
-    const own = ofMessages ? "#messages" : { mailbox: "#mailboxes", spool: "#mailboxes", mail: "#mailboxes" }[view] ?? `#${view}`;
-    if (link.getAttribute("href") === own) link.setAttribute("aria-current", "page");
+    if (link.getAttribute("href") === `#${tabs[view] ?? view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   if (ofMessages) {
@@ -89,7 +89,7 @@ async function update(burst) {
   else if (ids.size) await list.changed(ids);
   if (message.id && (ids.has(message.id) || types.has("missed"))) await message.refresh();
   const { view, argument } = route();
-  if ([...types].some((type) => type === "missed" || follows[type]?.includes(view)) && view in views) await draw(view, argument);
+  if ([...types].some((type) => follows[type]?.includes(view))) await draw(view, argument);
 }
 
 /** Follow what happens; after a break, show everything anew. */
@@ -157,6 +157,10 @@ takeToken();
 document.addEventListener("refused", refused);
 document.addEventListener("keydown", shortcuts);
 at("reset").addEventListener("click", askToReset);
+at("skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address names what is open
+  at("view").focus();
+});
 at("reset-dialog").addEventListener("close", () => {
   if (at("reset-dialog").returnValue === "delete") post("/v1/reset").catch((error) => notice(error.message));
 });

@@ -118,7 +118,8 @@ function flowSection(flow) {
     el("h3", {}, "Rule ", said(ruleName(flow))),
     flow.heldBecause && el("p", { class: "failed" }, "Held: ", said(flow.heldBecause)),
     folded(`${key} why`, "Why this rule", facts(Object.entries(flow.why).map(([recipient, why]) => [said(recipient), [
-      said(why.reason), el("ul", {}, why.lost.map((lost) => el("li", {}, "not ", said(lost.rule), ": ", said(lost.reason)))),
+      said(why.reason),
+      el("ul", {}, why.lost.map((lost) => el("li", {}, "not ", said(lost.rule), ": ", said(lost.reason)))),
     ]]))),
     flow.event && folded(`${key} event`, "Event", pre(json(flow.event), "Event")),
     flow.attempts.map((attempt) => attemptPart(key, attempt)),
@@ -133,7 +134,8 @@ function attemptPart(key, attempt) {
       ` after ${attempt.durationS.toFixed(3)} s`, attempt.fault && ` (injected fault ${attempt.fault})`,
       attempt.findings.length > 0 && `, ${attempt.findings.length} findings`],
     error && el("p", { class: "failed" }, said(error)),
-    attempt.findings.length > 0 && el("ul", { "aria-label": "Findings" }, attempt.findings.map((each) => el("li", {}, said(each)))),
+    attempt.findings.length > 0 && el("ul", { "aria-label": "Findings" },
+      attempt.findings.map((each) => el("li", {}, said(each)))),
     attempt.steps.length > 0 && table("Steps", ["Step", "Result", "Notes", "ms"], attempt.steps.map((step) =>
       [said(step.step), said(step.result), said(step.notes.join("; ")), String(step.ms)])),
     attempt.reply !== null && [el("h4", {}, "Reply"), pre(json(attempt.reply), "Reply")],

@@ -62,6 +62,7 @@ export class MessageList {
         found.push(...page);
       } while (known && page.length === PAGE && page.at(-1).seq > known);
       if (!isCurrent()) return;
+      for (const message of found) this.#stale.delete(message.id); // what came since then is noted in #again
       this.#update(found);
       const fresh = found.filter((message) => message.seq > known);
       if (!known) this.#complete = page.length < PAGE;
@@ -70,7 +71,8 @@ export class MessageList {
         this.#track.style.height = `${this.#messages.length * ROW}px`;
         this.#list.scrollTop += fresh.length * ROW;
       }
-      if (fresh.length) announce(fresh.length === 1 ? `New message: ${fresh[0].subject}` : `${fresh.length} new messages`);
+      if (fresh.length === 1) announce(`New message: ${fresh[0].subject}`);
+      else if (fresh.length) announce(`${fresh.length} new messages`);
     });
   }
 
@@ -130,7 +132,6 @@ export class MessageList {
 
   #update(messages) {
     const found = new Map(messages.map((message) => [message.seq, message]));
-    for (const message of messages) this.#stale.delete(message.id);
     this.#messages = this.#messages.map((message) => {
       const now = found.get(message.seq);
       return now && JSON.stringify(now) !== JSON.stringify(message) ? now : message;
@@ -147,7 +148,8 @@ export class MessageList {
     const elements = inSight.map((message, index) => this.#row(message, first + index));
     this.#elements = new Map(inSight.map((message, index) => [message, elements[index]]));
     this.#track.replaceChildren(...elements);
-    const none = this.#search ? "No message holds these words." : "No messages yet. Send one by SMTP, or drop an .eml file here.";
+    const none = this.#search ? "No message holds these words."
+      : "No messages yet. Send one by SMTP, or drop an .eml file here.";
     this.#note.textContent = count || !this.#complete ? "" : none;
     const active = this.#messages.find((message) => message.id === this.#active);
     if (active && this.#elements.has(active)) this.#list.setAttribute("aria-activedescendant", `row-${active.seq}`);
@@ -163,7 +165,7 @@ export class MessageList {
       el("span", { class: "subject" }, said(message.subject || "(no subject)")),
       el("time", { datetime: message.receivedAt }, when(message.receivedAt)),
       el("span", { class: "who" }, said(message.mailFrom || "<>"), " → ", said(firstAndMore(message.recipients))),
-      el("span", { class: "rules" }, said([...new Set(message.recipients.map((one) => one.rule ?? "no rule"))].join(", "))),
+      el("span", { class: "rules" }, said(rules(message.recipients))),
       el("span", { class: message.failure || message.state === "held" ? "state failed" : "state" },
         said(message.failure ?? (message.state === "done" ? actions(message.recipients) : message.state))));
     row.style.transform = `translateY(${position * ROW}px)`;
@@ -178,7 +180,9 @@ export class MessageList {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const now = this.#messages.findIndex((message) => message.id === this.#active);
     const screen = Math.max(1, Math.floor(this.#list.clientHeight / ROW) - 1);
-    const steps = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: screen, PageUp: -screen, Home: -Infinity, End: Infinity };
+    const steps = {
+      ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: screen, PageUp: -screen, Home: -Infinity, End: Infinity,
+    };
     if (event.key === "Enter" && now >= 0) this.#choose(now, true);
     else if (event.key in steps) this.#choose(now < 0 && steps[event.key] <= 1 ? 0 : now + steps[event.key], false);
     else return;
@@ -202,6 +206,10 @@ export class MessageList {
 function firstAndMore(recipients) {
   const more = recipients.length > 1 ? ` and ${recipients.length - 1} more` : "";
   return (recipients[0]?.recipient ?? "nobody") + more;
+}
+
+function rules(recipients) {
+  return [...new Set(recipients.map((one) => one.rule ?? "no rule"))].join(", ");
 }
 
 function actions(recipients) {

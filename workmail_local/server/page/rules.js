@@ -9,11 +9,11 @@ export async function rules() {
   return [
     el("h2", {}, "Rules"),
     organizations.length === 0
-      ? el("p", {}, "No rule is deployed, so all mail is delivered: deploy with ", el("code", {}, "workmail-flow local deploy"), ".")
+      ? el("p", {}, "No rule is deployed, so all mail is delivered.")
       : el("p", {}, "Each recipient gets exactly one rule (F8); the Test says which one, and why the others lost."),
     organizations.map((one) => [
       el("h3", {}, said(one.organizationId)),
-      el("p", {}, "Domains: ", said(one.domains.join(", ") || "any that no other organization declares"), `; ${one.region}`),
+      el("p", {}, `${one.region}; domains: `, said(one.domains.join(", ") || "any that no other one declares")),
       table(`Rules of ${one.organizationId}`, ["Name", "Direction", "Action", "Senders", "Recipients", "Function"],
         one.rules.map((rule) => [said(rule.name), rule.direction, rule.action, said(rule.senders.join(", ")),
           said(rule.destinations.join(", ")), rule.function ? said(functionOf(rule)) : ""])),
@@ -23,7 +23,8 @@ export async function rules() {
 }
 
 function functionOf(rule) {
-  const how = rule.synchronous ? `synchronous, ${rule.ruleTimeoutMinutes} minutes, then ${rule.fallback}` : "asynchronous";
+  const how = rule.synchronous
+    ? `synchronous, ${rule.ruleTimeoutMinutes} minutes, then ${rule.fallback}` : "asynchronous";
   return `${rule.function.split(":function:").pop()} (${how})`;
 }
 
