@@ -1,4 +1,4 @@
-"""`make demo`: deploy this example to a local WorkMail and send three real messages through it."""
+"""`make demo`: deploy this example to a local WorkMail, send three real messages through it, and look at them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ def run(*arguments: str, state: str) -> None:
 
 
 def main() -> None:
-    """Start a local WorkMail in a new folder, deploy, send, and always stop it."""
+    """Start a local WorkMail in a new folder, deploy, send, at a terminal wait for Enter, and always stop it."""
     with tempfile.TemporaryDirectory(prefix="workmail-demo-") as state:
         try:
             run("up", "--detach", state=state)
             run("deploy", state=state)
             for message in MESSAGES:
                 run("send", f"messages/{message}", state=state)
+            if sys.stdin.isatty():
+                run("status", state=state)
+                input("\nOpen the address of the page in a browser to look at it all. Enter ends the demo. ")
         finally:
             run("down", state=state)
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
@@ -107,7 +108,9 @@ def test_the_first_hour(run: Run, folder: Path) -> None:
     tried = run("try", "rules/inbound", "--handler", "app.handler", "--message", "hello.eml")
     assert "bob@example.com" in tried.stdout
     started = run("local", "up", "--detach")
-    assert re.search(r"http://127\.0\.0\.1:\d+", started.stdout)
+    (page,) = re.findall(r"^page +(http://127\.0\.0\.1:\d+/)#token=\S+$", started.stdout, re.MULTILINE)
+    with urllib.request.urlopen(page) as answer:  # noqa: S310 - our own page
+        assert b"Local WorkMail" in answer.read()
     deployed = run("local", "deploy")
     assert "Mail: created in us-east-1; as in the template: resources" in deployed.stdout
     assert "email flow rules 2" in deployed.stdout

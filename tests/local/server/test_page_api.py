@@ -126,14 +126,8 @@ def test_both_versions_are_read(workmail_local: WorkMailLocal) -> None:
     client = workmail_local.daemon.client
     before = client.get(f"/v1/messages/{sent.id}/readable", version="original")
     after = client.get(f"/v1/messages/{sent.id}/readable")
-    assert before == {
-        "subject": "",
-        "html": "<p>hi</p>\r\n",
-        "text": None,
-        "attachments": [],
-        "remote": 0,
-        "cut": False,
-    }
+    seen = {"subject": "", "html": "<p>hi</p>\r\n", "text": None, "attachments": [], "remote": 0, "cut": False}
+    assert before == seen
     assert after["html"].startswith("<p>hi</p>")
     status, _ = request(workmail_local, "GET", f"/v1/messages/{sent.id}/readable?version=x")
     assert status == 400
