@@ -28,7 +28,7 @@ settings.register_profile(
     "suite",
     derandomize=True,
     deadline=None,
-    max_examples=100,
+    max_examples=50,  # `make fuzz` tries more of them, and others
     suppress_health_check=[HealthCheck.too_slow],
 )
 # `make fuzz`: other inputs in every round.
