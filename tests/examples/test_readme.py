@@ -64,7 +64,6 @@ def test_the_handler_adds_its_footer(app_folder: Path) -> None:
 
 def test_the_snapshot_changes_with_a_resource_and_not_with_the_code(app_folder: Path) -> None:
     app, handler = app_folder / "app.py", app_folder / "rules" / "disclaimer" / "app.py"
-    assert "1 snapshot failed" in run_pytest(sys.executable, app_folder)
     assert "1 snapshot generated" in run_pytest(sys.executable, app_folder, "--snapshot-update")
 
     handler.write_text(handler.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
