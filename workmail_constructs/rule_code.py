@@ -91,7 +91,7 @@ class RuleCode:
         """The first line of the handler module's docstring, which is read without running it; None without one."""
         module = self.handler.rpartition(".")[0].replace(".", "/")
         root = _root_of(module, self._folder, self._include)
-        file = _file_of(module, root)
+        file = module_file(module, root)
         return file and first_line((root / file).read_bytes())
 
     def in_stack(
@@ -191,7 +191,7 @@ def _handler_problems(handler: str, folder: Path, included: Iterable[Path], excl
         return
     module = named["module"].replace(".", "/")
     root = _root_of(module, folder, included)
-    file = _file_of(module, root)
+    file = module_file(module, root)
     if file is None:
         yield f"handler: found {handler!r}, but there is no {root / module}.py"
         return
@@ -215,7 +215,8 @@ def _root_of(module: str, folder: Path, included: Iterable[Path]) -> Path:
     return next((source.parent for source in included if source.name.removesuffix(".py") == top), folder)
 
 
-def _file_of(module: str, root: Path) -> str | None:
+def module_file(module: str, root: Path) -> str | None:
+    """Return the path of a module's code within a folder; None if it is not there. `module` has slashes for dots."""
     return next((each for each in (f"{module}.py", f"{module}/__init__.py") if (root / each).is_file()), None)
 
 

@@ -10,8 +10,8 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workmail_constructs.cli.local import AsJson, State, fail
-from workmail_constructs.cli.terminal import echo, echo_json
+from workmail_constructs.cli.local import AsJson, State  # noqa: TC001 - Typer reads them
+from workmail_constructs.cli.terminal import echo, echo_json, fail
 from workmail_flow.packed_code import SOURCES_VARIABLE
 from workmail_local.aws.cdk import CdkError
 from workmail_local.server.daemon import DEFAULT_STATE, Daemon

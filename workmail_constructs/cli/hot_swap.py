@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workmail_constructs.assets import PackingError, Source, packed_hash
 from workmail_constructs.packed_files import DEFAULT_EXCLUDES, packed_files
+from workmail_constructs.rule_code import module_file
 from workmail_flow.handler_code import function_problem
 from workmail_local.aws.cdk import synthesized_stacks
 from workmail_local.aws.deploy_check import deployment_of
@@ -182,12 +183,11 @@ def _packed(function: SwappedFunction) -> Path:
 
 def _handler_problem(code: Path, handler: str) -> str | None:
     module, _, function = handler.rpartition(".")
-    path = code / module.replace(".", "/")
-    file = next((each for each in (path.with_suffix(".py"), path / "__init__.py") if each.is_file()), None)
+    file = module_file(module.replace(".", "/"), code)
     if file is None:
         return f"{handler} is not in it any more"
-    problem = function_problem(file.read_bytes(), function)
-    return problem and f"{file.relative_to(code)} {problem}"
+    problem = function_problem((code / file).read_bytes(), function)
+    return problem and f"{file} {problem}"
 
 
 def _stamps(files: Mapping[str, Path]) -> _Stamps:

@@ -9,12 +9,12 @@ import time
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from workmail_constructs.cli.terminal import echo, echo_json
+from workmail_constructs.cli.terminal import INTERRUPTED, echo, echo_json, fail
 from workmail_local.server.client import ApiFailedError
 from workmail_local.server.daemon import DEFAULT_STATE, Daemon, DaemonError, NotRunningError
 from workmail_local.server.local_app import DeployError
@@ -50,8 +50,6 @@ _INSTALL_LOCAL = "pip install 'workmail-constructs[local]'"
 _NEEDED_PACKAGES = ("aiohttp", "aiosmtpd", "moto")
 _LOOK_S = 1.0
 """How often a command that waits looks for failed attempts."""
-_INTERRUPTED = 130
-"""The exit status after Ctrl-C."""
 
 Timeout = Annotated[float, typer.Option(help="Seconds to wait at most.", min=1)]
 
@@ -446,7 +444,7 @@ def _follow(client: Client, file: Path, message_id: str, *, timeout_s: float) ->
                 return done
     except KeyboardInterrupt:
         echo(f"{file}: no longer waiting. {_how_to_go_on(message_id)}", err=True)
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _how_to_go_on(message_id: str) -> str:
@@ -483,9 +481,3 @@ def _full_id(client: Client, beginning: str) -> str:
     if len(found) > 1:
         fail(f"{len(found)} messages begin with {beginning}: give more of the id", status=2)
     return found[0] if found else beginning
-
-
-def fail(message: str, *, status: int = 1) -> NoReturn:
-    """End the command with a message on standard error."""
-    echo(message, err=True)
-    raise typer.Exit(status)

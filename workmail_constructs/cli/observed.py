@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from workmail_constructs.cli.rules import (
-    Json,
-    OrganizationId,
-    Source,
-    declared_rules,
-    fail,
-    one,
-    wrong,
-)
-from workmail_constructs.cli.terminal import echo, echo_json
+from workmail_constructs.cli.duration import duration
+from workmail_constructs.cli.rules import Json, OrganizationId, Source, declared_rules, one
+from workmail_constructs.cli.terminal import echo, echo_json, fail, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +21,6 @@ if TYPE_CHECKING:
 
 DEFAULT_SINCE: Final = "7d"
 DEFAULT_MAX_CALLS: Final = 1_000
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def register(app: typer.Typer) -> None:
@@ -135,8 +126,8 @@ def _progress(log: EventLog, begin: datetime, end: datetime) -> Iterator[Callabl
 def _time(text: str, now: datetime, *, option: str) -> datetime:
     """Read a time, or a length of time before now. A time without a zone is UTC."""
     try:
-        if ago := re.fullmatch(r"([0-9]{1,6})([mhd])", text):
-            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        if (ago := duration(text)) is not None:
+            return now - ago
         time = datetime.fromisoformat(text)
         time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):

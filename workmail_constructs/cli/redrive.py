@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import sys
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from workmail_constructs.cli.terminal import echo, echo_json, printable
+from workmail_constructs.cli.duration import duration
+from workmail_constructs.cli.terminal import INTERRUPTED, echo, echo_json, fail, printable, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import timedelta
 
     from workmail_constructs.watching.failed_events import FailedEvent, Redrive
 
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 _NOT_KNOWN: Final = "-"
-_INTERRUPTED: Final = 130
-"""The exit status of a command that Ctrl-C ended, as shells have it."""
 
 
 def register(app: typer.Typer) -> None:
@@ -29,13 +26,13 @@ def register(app: typer.Typer) -> None:
     app.command()(redrive)
 
 
-def _duration(value: str | None) -> timedelta | None:
+def _age_limit(value: str | None) -> timedelta | None:
     if value is None:
         return None
-    found = re.fullmatch(r"([0-9]{1,6})([mhd])", value)
+    found = duration(value)
     if found is None:
-        raise typer.BadParameter(printable(f"found {value!r}; allowed is a number of minutes, hours or days, like 18h"))
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+        raise wrong(f"found {value!r}; allowed is a number of minutes, hours or days, like 18h")
+    return found
 
 
 def redrive(
@@ -74,9 +71,9 @@ def redrive(
 
     An event leaves the queue after Lambda took it, and never before. What is not sent is in the queue as before.
     """
-    newer, older = _duration(newer_than), _duration(older_than)
+    newer, older = _age_limit(newer_than), _age_limit(older_than)
     if not (yes or dry_run) and (as_json or not _at_terminal()):
-        _fail("nobody can be asked here: give --yes to send, or --dry-run to look only", status=2)
+        fail("nobody can be asked here: give --yes to send, or --dry-run to look only", status=2)
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -106,9 +103,9 @@ def redrive(
             echo(note, err=True)
         _run(run, dry_run=dry_run, yes=yes, show_addresses=show_addresses, as_json=as_json)
     except (RedriveError, RuleError, TemplateError) as problem:
-        _fail(str(problem))
+        fail(str(problem))
     except (BotoCoreError, ClientError) as problem:
-        _fail(f"{source}: {problem}")
+        fail(f"{source}: {problem}")
 
 
 def _run(run: Redrive, *, dry_run: bool, yes: bool, show_addresses: bool, as_json: bool) -> None:
@@ -138,7 +135,7 @@ def _run(run: Redrive, *, dry_run: bool, yes: bool, show_addresses: bool, as_jso
     if run.hidden:
         echo(f"{run.hidden} messages stay hidden in the queue for up to {HOLD_S // 60} minutes", err=True)
     if interrupted:
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
     if any(event.result not in (None, Result.SENT) for event in run.events):
         raise typer.Exit(1)
 
@@ -326,8 +323,3 @@ def _age(age: timedelta) -> str:
 
 def _at_terminal() -> bool:
     return sys.stdin.isatty()
-
-
-def _fail(message: str, *, status: int = 1) -> NoReturn:
-    echo(message, err=True)
-    raise typer.Exit(status)

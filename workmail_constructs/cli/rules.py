@@ -6,11 +6,11 @@ import json
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from workmail_constructs.cli.terminal import echo, echo_json, printable
+from workmail_constructs.cli.terminal import echo, echo_json, fail, wrong
 from workmail_flow.address import address_problem
 from workmail_flow.change_runbook import change_runbook, exposure_in_words, rule_changes
 from workmail_flow.diff import diff as differences
@@ -89,11 +89,6 @@ def lint(
         counts = [sum(finding["severity"] == severity for finding in found) for severity in Severity]
         echo(", ".join(f"{count} {severity}" for count, severity in zip(counts, Severity, strict=True)))
     raise typer.Exit(1 if failed else 0)
-
-
-def wrong(message: str) -> typer.BadParameter:
-    """Return the error of a wrong command, status 2."""
-    return typer.BadParameter(printable(message))
 
 
 def _direction(value: str) -> FlowDirection:
@@ -373,12 +368,6 @@ def _content(file: Path) -> object:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         fail(f"{file}: not YAML: {error}\nPatterns that begin with a star need quotes: '*', '*.example.com'")
-
-
-def fail(message: str) -> NoReturn:
-    """End with a message on standard error and status 1."""
-    echo(message, err=True)
-    raise typer.Exit(1)
 
 
 def _finding_as_json(finding: LintFinding, organization: str | None) -> dict[str, Any]:

@@ -1,12 +1,15 @@
-"""The only way to the terminal: text of mail, logs, replies and files never reaches it raw."""
+"""The only way to the terminal, also at a command's end: text of mail, logs, replies and files never reaches it raw."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import typer
+
+INTERRUPTED: Final = 130
+"""The exit status of a command that Ctrl-C ended, as shells have it."""
 
 # Control characters but tab and line feed, zero-width characters, line separators, what changes the direction of text
 # (UAX #9), and tags and surrogates, which no terminal shows.
@@ -32,3 +35,14 @@ def echo(text: object, *, err: bool = False, nl: bool = True, **style: Any) -> N
 def echo_json(value: object, *, indent: int | None = 2) -> None:
     """Print JSON in ASCII; on one line without an indent."""
     typer.echo(json.dumps(value, indent=indent).replace("\x7f", "\\u007f"))
+
+
+def fail(message: str, *, status: int = 1) -> NoReturn:
+    """End the command with a message on standard error."""
+    echo(message, err=True)
+    raise typer.Exit(status)
+
+
+def wrong(message: str) -> typer.BadParameter:
+    """Return the error of a wrong command, status 2."""
+    return typer.BadParameter(printable(message))

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from workmail_constructs.app_synthesis import AtSynth
 from workmail_constructs.problems import add_problem
-from workmail_constructs.watching.rule_alarms import action_problems, alarm_action
+from workmail_constructs.watching.rule_alarms import ALARMS_ID, action_problems, alarm_action, require_alarms
 from workmail_flow.email_event_metrics import rule_id
 
 if TYPE_CHECKING:
@@ -62,11 +62,8 @@ class EmailEventAlarms(Construct):
             ),
             *action_problems(actions),
         ]
-        if scope.node.try_find_child("Alarms") is not None:
-            problems.append("found alarms that were added before; add them once, with all their actions")
-        if problems:
-            raise ValueError("\n".join([f"add_alarms of {scope.node.path}:", *(f"  {each}" for each in problems)]))
-        super().__init__(scope, "Alarms")
+        require_alarms(scope, problems)
+        super().__init__(scope, ALARMS_ID)
         self._rule_applied = rule_applied
         self._rules = rules
         self._actions = [*map(alarm_action, actions)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from workmail_constructs.watching.aws_error import error_code
 from workmail_flow.observed import EVENTS_READ
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class EventLog:
         try:
             received = self._bytes_received(since, until)
         except (BotoCoreError, ClientError) as error:
-            received, why_not = None, f"the metric IncomingBytes could not be read: {_code(error) or error}"
+            received, why_not = None, f"the metric IncomingBytes could not be read: {error_code(error) or error}"
         else:
             why_not = "the metric IncomingBytes has no data"
         if received is not None:
@@ -176,7 +177,7 @@ class EventLog:
         return round(sum(values)) if values else None
 
     def _failed(self, error: Exception, *, action: str = "logs:FilterLogEvents") -> str:
-        code = _code(error)
+        code = error_code(error)
         if code == "ResourceNotFoundException":
             return self._not_found()
         if code in {"AccessDeniedException", "AccessDenied"}:
@@ -205,11 +206,6 @@ class EventLog:
 def milliseconds(time: datetime) -> int:
     """Return a time as CloudWatch Logs writes it: milliseconds since 1970."""
     return int(time.timestamp() * 1000)
-
-
-def _code(error: Exception) -> str:
-    code: str = getattr(error, "response", {}).get("Error", {}).get("Code", "")
-    return code
 
 
 def _no_client(error: Exception) -> str:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from workmail_constructs.declared_rules import from_deployed_stack
+from workmail_constructs.watching.aws_error import error_code
 from workmail_flow.arns import is_known_arn
 from workmail_flow.failure_record import FailureRecord, FailureRecordError
 from workmail_flow.limits import CONTENT_READABLE_HOURS
@@ -261,7 +262,7 @@ class Redrive:
                 VisibilityTimeout=HOLD_S,
             ).get("Messages", [])
         except (BotoCoreError, ClientError) as error:
-            if _code(error).endswith("OverLimit"):  # SQS gives out no more before some are deleted
+            if error_code(error).endswith("OverLimit"):  # SQS gives out no more before some are deleted
                 return []
             raise RedriveError(f"{queue.arn}: {error}") from error
         new = []
@@ -391,7 +392,7 @@ def on_failure_destination(awslambda: Any, function_arn: str) -> str | None:
             FunctionName=name, **({"Qualifier": qualifier} if qualifier else {})
         )
     except (BotoCoreError, ClientError) as error:
-        if _code(error) == "ResourceNotFoundException":
+        if error_code(error) == "ResourceNotFoundException":
             return None
         raise RedriveError(f"{function_arn}: {error}") from error
     destination = config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
@@ -455,9 +456,9 @@ def _queue_named(name: str, region: str | None) -> tuple[str | None, str]:
     try:
         return client("sqs", region).get_queue_url(QueueName=name)["QueueUrl"], ""
     except ClientError as error:
-        if _code(error) in _NO_QUEUE:
+        if error_code(error) in _NO_QUEUE:
             return None, "there is none of this name"
-        if _code(error) in _DENIED:
+        if error_code(error) in _DENIED:
             return None, "you may not look: sqs:GetQueueUrl"
         raise
 
@@ -471,9 +472,9 @@ def _stack_named(name: str, region: str | None) -> tuple[str | None, str]:
     try:
         return client("cloudformation", region).describe_stacks(StackName=name)["Stacks"][0]["StackId"], ""
     except ClientError as error:
-        if _code(error) == "ValidationError":
+        if error_code(error) == "ValidationError":
             return None, "there is none of this name"
-        if _code(error) in _DENIED:
+        if error_code(error) in _DENIED:
             return None, "you may not look: cloudformation:DescribeStacks"
         raise
 
@@ -531,9 +532,3 @@ def _source_of_stack(stack: str, region: str | None) -> Source:
         region=next(iter(queues)).split(":")[3],
         notes=tuple(notes),
     )
-
-
-def _code(error: Exception) -> str:
-    """Return the code of an AWS error; "" for one that came from no service."""
-    response = getattr(error, "response", {})
-    return str(response.get("Error", {}).get("Code", ""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from aws_cdk.aws_cloudwatch import Alarm, ComparisonOperator, TreatMissingData
 from aws_cdk.aws_cloudwatch_actions import SnsAction
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from workmail_constructs.interfaces import AnyAlarmAction, AnyFunction
     from workmail_flow.flow_rule import FlowRule
+
+ALARMS_ID: Final = "Alarms"
+"""The id of the construct that `add_alarms` makes."""
 
 
 class RuleAlarms(Construct):
@@ -51,12 +54,8 @@ class RuleAlarms(Construct):
     ) -> None:
         """Make the alarms; see `RunLambdaRule.add_alarms`."""
         limits = {"errors": errors, "throttles": throttles, "duration_s": duration_s, "failed_events": failed_events}
-        problems = [*_limit_problems(limits), *action_problems(actions)]
-        if scope.node.try_find_child("Alarms") is not None:
-            problems.append("found alarms that were added before; add them once, with all their actions")
-        if problems:
-            raise ValueError("\n".join([f"add_alarms of {scope.node.path}:", *(f"  {each}" for each in problems)]))
-        super().__init__(scope, "Alarms")
+        require_alarms(scope, [*_limit_problems(limits), *action_problems(actions)])
+        super().__init__(scope, ALARMS_ID)
         self._rule = rule.name
         self._actions = [*map(alarm_action, actions)]
         self.errors = self._alarm(
@@ -108,6 +107,18 @@ class RuleAlarms(Construct):
         if self._actions:
             alarm.add_alarm_action(*self._actions)
         return alarm
+
+
+def require_alarms(scope: Construct, problems: Sequence[str]) -> None:
+    """Require arguments without problems, and a scope whose alarms were not added before.
+
+    Raises:
+        ValueError: They are not so; its text lists all problems.
+    """
+    if scope.node.try_find_child(ALARMS_ID) is not None:
+        problems = [*problems, "found alarms that were added before; add them once, with all their actions"]
+    if problems:
+        raise ValueError("\n".join([f"add_alarms of {scope.node.path}:", *(f"  {each}" for each in problems)]))
 
 
 def alarm_action(action: AnyAlarmAction) -> IAlarmAction:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.custom_resources.test_organization_lookup import SECRET, Context, Server
-from workmail_custom_resources import custom_resource
+from tests.unit.custom_resources.loopback import SECRET, Context, Server, called
 from workmail_custom_resources.email_event_logging import handler
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class World:
         ]
 
     def _answer(self, target: str, body: dict[str, Any]) -> tuple[int, object]:
-        time.sleep(self.delay)
+        self.workmail.is_ending.wait(self.delay)
         operation = target.removeprefix("WorkMailService.").removesuffix("EmailMonitoringConfiguration")
         if self.failures.get(operation):
             code, message = self.failures[operation].pop(0)
@@ -105,14 +104,8 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_WORKMAIL", made.workmail.url)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setattr(custom_resource, "ANSWER_PAUSES", (0, 0, 0))
-    monkeypatch.setattr(custom_resource, "PAUSES_UNTIL_IT_COUNTS", (0, 0))
-    yield made
-    for server in (made.workmail, made.cloudformation):
-        server.shutdown()
-        server.server_close()
+    with called(monkeypatch, made.workmail, made.cloudformation):
+        yield made
 
 
 def logs_to(log_group: str, **more: str) -> dict[str, str]:

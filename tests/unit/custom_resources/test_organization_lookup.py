@@ -3,70 +3,20 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from workmail_custom_resources import custom_resource
+from tests.unit.custom_resources.loopback import SECRET, Context, Server, called
 from workmail_custom_resources.organization_lookup import handler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 ID = "m-0123456789abcdef0123456789abcdef"
 OTHER_ID = "m-fedcba9876543210fedcba9876543210"
-SECRET = "X-Amz-Signature=0a1b2c3d"
-
-
-class Server(ThreadingHTTPServer):
-    """Answers every request with what `reply` returns for its body, and keeps the requests."""
-
-    daemon_threads = True
-
-    def __init__(self, reply: Callable[[str, dict[str, Any]], tuple[int, object]]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.reply = reply
-        self.requests: list[tuple[str, dict[str, Any], dict[str, str]]] = []
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.requests.append((self.path, body, dict(self.headers)))
-        status, content = self.server.reply(self.headers.get("X-Amz-Target", ""), body)
-        answer = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def do_PUT(self) -> None:
-        self.do_POST()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@dataclass
-class Context:
-    """What Lambda hands over; by default the function has all of its minute left."""
-
-    seconds: float = 60
-    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:111122223333:function:Lookup"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(self.seconds * 1000)
 
 
 @dataclass
@@ -104,7 +54,7 @@ class World:
 
     def _list(self, target: str, body: dict[str, Any]) -> tuple[int, object]:
         assert target == "WorkMailService.ListOrganizations"
-        time.sleep(self.delay)
+        self.workmail.is_ending.wait(self.delay)
         if self.failures:
             return self.failures.pop(0)
         number = int(body.get("NextToken", 0))
@@ -119,14 +69,8 @@ def organization(alias: str, id: str = ID, state: str = "Active") -> dict[str, s
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_WORKMAIL", made.workmail.url)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setattr(custom_resource, "ANSWER_PAUSES", (0, 0, 0))
-    monkeypatch.setattr(custom_resource, "PAUSES_UNTIL_IT_COUNTS", (0, 0))
-    yield made
-    for server in (made.workmail, made.cloudformation):
-        server.shutdown()
-        server.server_close()
+    with called(monkeypatch, made.workmail, made.cloudformation):
+        yield made
 
 
 @pytest.mark.fact("L3", "L8")
