@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,10 @@ os.environ.update(
     AWS_SHARED_CREDENTIALS_FILE=os.devnull,
     JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION="20",
 )
+
+# A shell that starts the tests in the background lets them, and the commands that they press Ctrl-C for, ignore it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # However the tests are started, as `make test` has it: our commands, uv and the CDK CLI.
 _OWN = (Path(sys.executable).parent, Path(__file__).parents[1] / "node_modules" / ".bin")

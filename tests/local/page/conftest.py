@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NO_CHROMIUM = "no Chromium on PATH: install the package `chromium` (Debian, Ubuntu: apt-get install chromium)"
 OTHER_HOST = "evil.example"
+STOPPED = {"csp", "origin"}
+"""How Chromium names what a policy, or the rule of one origin for SVG's `<use>`, kept it from sending."""
 
 
 @dataclass
@@ -53,8 +55,8 @@ class Driven:
         self.page.evaluate("view => { location.hash = view; }", view)
 
     def note(self, request: Request) -> None:
-        """Keep the address of a request, unless a policy stopped it before it was sent."""
-        if request.failure != "csp":
+        """Keep the address of a request, unless the browser stopped it before it was sent."""
+        if request.failure not in STOPPED:
             self.requests.append(request.url)
 
     @property
