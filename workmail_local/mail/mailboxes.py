@@ -12,7 +12,7 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from workmail_flow.address import address_key
@@ -120,6 +120,21 @@ class OutboundSpool:
         with suppress(FileExistsError):
             os.link(content, target)
         return str(target.relative_to(self._state))
+
+    def files(self) -> list[Path]:
+        """Return the files of the messages, newest first."""
+        found = []
+        for file in self._root.glob("*.eml"):
+            with suppress(FileNotFoundError):  # deleted since
+                found.append((file.stat().st_mtime_ns, file))
+        return [file for _, file in sorted(found, reverse=True)]
+
+    def envelope(self, file: Path) -> dict[str, Any]:
+        """Return the envelope of one of the files; an empty one if somebody deleted it."""
+        envelope: dict[str, Any] = {"mailFrom": "", "recipients": [], "smtpGateway": None}
+        with suppress(FileNotFoundError):
+            envelope |= json.loads(file.with_suffix(".json").read_bytes())
+        return envelope
 
 
 def _folder_name(address: str) -> str:

@@ -29,7 +29,7 @@ class PostOffice:
 
     def __init__(self, state: Path, *, is_local: Callable[[str], bool]) -> None:
         self.mailboxes = Mailboxes(state)
-        self._spool = OutboundSpool(state)
+        self.spool = OutboundSpool(state)
         self._bounces = state / "content"
         self._is_local = is_local
 
@@ -63,7 +63,7 @@ class PostOffice:
                     content, address=outcome.recipient, folder=_folder(flow, outcome), name=name, again=again
                 )
         for gateway, positions in spooled.items():
-            place = self._spool.deliver(
+            place = self.spool.deliver(
                 content,
                 name=f"{flow.id}.gateway" if gateway else flow.id,
                 mail_from=flow.message.mail_from,
@@ -113,7 +113,7 @@ class PostOffice:
                 name=mail_name(flow.message.received_at, f"{flow.id}-bounce-{number}"),
                 again=again,
             )
-        return self._spool.deliver(
+        return self.spool.deliver(
             notification,
             name=f"{flow.id}.bounce-{number}",
             mail_from="",

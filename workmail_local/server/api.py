@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from workmail_local.access_keys import AccessKeys
     from workmail_local.email_flow.engine import Engine
     from workmail_local.faults import FaultPlan
-    from workmail_local.mail.mailboxes import Mailboxes
+    from workmail_local.mail.mailboxes import Mailboxes, OutboundSpool
     from workmail_local.records import Message
     from workmail_local.server.deployments import Deployments
     from workmail_local.server.reports import Reports
@@ -88,6 +88,7 @@ class Api:
     engine: Engine
     reports: Reports
     mailboxes: Mailboxes
+    spool: OutboundSpool
     faults: FaultPlan
     deployments: Deployments
     watchers: Watchers
@@ -181,7 +182,7 @@ class Api:
         )
 
     async def _messages(self, request: web.Request) -> web.Response:
-        limit = min(_number(request, "limit", 50), _MAX_LIST)
+        limit = _limit(request)
         before = _number(request, "before", 0) or None
         words = _search_words(request)
         if words:
@@ -297,34 +298,44 @@ class Api:
         )
 
     async def _mailboxes(self, _request: web.Request) -> web.Response:
-        listed = []
-        for address in self.mailboxes.addresses():
-            counts = Counter(mail.folder for mail in self.mailboxes.mails(address))
-            listed.append({"address": address, "inbox": counts["inbox"], "junk": counts["junk"]})
-        return web.json_response({"mailboxes": listed})
+        def listed() -> list[dict[str, Any]]:
+            found = []
+            for address in self.mailboxes.addresses():
+                counts = Counter(mail.folder for mail in self.mailboxes.mails(address))
+                found.append({"address": address, "inbox": counts["inbox"], "junk": counts["junk"]})
+            return found
+
+        return web.json_response({"mailboxes": await asyncio.to_thread(listed)})
 
     async def _mailbox(self, request: web.Request) -> web.Response:
-        mails = list(self.mailboxes.mails(request.match_info["address"]))
-        listed = [{"folder": mail.folder, "path": str(mail.path), "seen": mail.seen} for mail in mails]
-        if "limit" in request.query:
+        address, limit = request.match_info["address"], _limit(request) if "limit" in request.query else None
+
+        def listed() -> dict[str, Any]:
+            mails = [
+                {"folder": mail.folder, "path": str(mail.path), "seen": mail.seen}
+                for mail in self.mailboxes.mails(address)
+            ]
+            if limit is None:
+                return {"mails": mails, "total": len(mails)}
             # A Maildir name begins with the time.
-            listed.sort(key=lambda mail: str(mail["path"]).rpartition("/")[2], reverse=True)
-            listed = await self._with_heads(request, listed)
-        return web.json_response({"mails": listed, "total": len(mails)})
+            mails.sort(key=lambda mail: str(mail["path"]).rpartition("/")[2], reverse=True)
+            shown = [mail | self._head(self.state / str(mail["path"])) for mail in mails[:limit]]
+            return {"mails": shown, "total": len(mails)}
+
+        return web.json_response(await asyncio.to_thread(listed))
 
     async def _outbound(self, request: web.Request) -> web.Response:
-        spool = self.state / "outbound"
-        files = sorted(spool.glob("*.eml"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-        listed = await self._with_heads(request, [{"path": f"outbound/{file.name}"} for file in files])
-        for mail in listed:
-            envelope = (self.state / str(mail["path"])).with_suffix(".json")
-            mail |= json.loads(await asyncio.to_thread(envelope.read_bytes))
-        return web.json_response({"mails": listed, "total": len(files)})
+        limit = _limit(request)
 
-    async def _with_heads(self, request: web.Request, mails: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the first `limit` mails, each with its subject and author."""
-        limit = min(_number(request, "limit", 50), _MAX_LIST)
-        return await asyncio.to_thread(lambda: [mail | self._head(self.state / mail["path"]) for mail in mails[:limit]])
+        def listed() -> dict[str, Any]:
+            files = self.spool.files()
+            shown = [
+                {"path": str(file.relative_to(self.state)), **self._head(file), **self.spool.envelope(file)}
+                for file in files[:limit]
+            ]
+            return {"mails": shown, "total": len(files)}
+
+        return web.json_response(await asyncio.to_thread(listed))
 
     def _head(self, file: Path) -> dict[str, Any]:
         try:
@@ -490,6 +501,10 @@ def _search_words(request: web.Request) -> list[str]:
     if len(text) > _LONGEST_SEARCH:
         raise ApiError(f"q: found {len(text)} characters; allowed are {_LONGEST_SEARCH}")
     return text.split()[:_MOST_SEARCHED_WORDS]
+
+
+def _limit(request: web.Request) -> int:
+    return min(_number(request, "limit", 50), _MAX_LIST)
 
 
 def _number(request: web.Request, name: str, default: int) -> int:

@@ -215,6 +215,7 @@ async def _start(stack: AsyncExitStack, state: Path, settings: Settings) -> None
         engine=engine,
         reports=Reports(store, invoker.event),
         mailboxes=post_office.mailboxes,
+        spool=post_office.spool,
         faults=faults,
         deployments=deployments,
         watchers=watchers,

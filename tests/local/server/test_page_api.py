@@ -183,6 +183,10 @@ def test_the_spool_shows_envelopes(workmail_local: WorkMailLocal) -> None:
     spool = workmail_local.daemon.client.get("/v1/outbound")
     (mail,) = spool["mails"]
     assert (spool["total"], mail["subject"], mail["recipients"]) == (1, "leaves", ["x@far.test"])
+    assert workmail_local.daemon.client.get("/v1/outbound", limit=0) == {"mails": [], "total": 1}
+    (workmail_local.state / mail["path"]).with_suffix(".json").unlink()  # by somebody who tidies up
+    (mail,) = workmail_local.daemon.client.get("/v1/outbound")["mails"]
+    assert (mail["subject"], mail["recipients"]) == ("leaves", [])
 
 
 # Sending
