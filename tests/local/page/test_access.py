@@ -13,6 +13,8 @@ from playwright.sync_api import expect
 from workmail_local.server import page_files
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Route
+
     from tests.local.page.conftest import Driven
 
 pytestmark = pytest.mark.xdist_group("page")
@@ -149,6 +151,23 @@ def test_everything_can_be_done_by_keyboard(driven: Driven) -> None:
     expect(driven.page.get_by_role("dialog")).to_be_hidden()
     expect(focused).to_have_text("Reset…")
     expect(driven.page.locator("#counts")).to_contain_text("3 messages")
+
+
+def test_keys_move_among_the_messages_while_a_search_is_on_its_way(driven: Driven) -> None:
+    for subject in (b"first", b"second"):
+        driven.local.send(MESSAGE.replace(b"hello", subject))
+    driven.open()
+    expect(driven.rows).to_have_count(2)
+    held: list[Route] = []
+    driven.page.route("**/v1/messages?*q=first*", lambda route: held.append(route))
+    with driven.page.expect_request("**/v1/messages?*q=first*"):
+        driven.page.locator("#search").fill("first")
+    driven.page.keyboard.press("Escape")
+    driven.page.keyboard.press("End")
+    expect(driven.page.locator("#list [aria-selected=true]")).to_contain_text("first")
+    expect(driven.rows).to_have_count(2)
+    held[0].continue_()
+    expect(driven.rows).to_have_count(1)
 
 
 def test_what_is_open_and_focused_stays_so_while_attempts_come_in(driven: Driven) -> None:

@@ -34,16 +34,24 @@ export class MessageList {
     new ResizeObserver(() => this.#draw()).observe(this.#list);
   }
 
-  /** Show the messages that hold every word of a text, from the newest on; leave the text out to show them anew. */
+  /** Show the messages that hold every word of a text, from the newest on; leave the text out to show them anew.
+   *
+   * Until they have come, those shown before stay, and keys move among them. */
   async load(search = this.#search) {
     this.#search = search;
     this.#generation++;
     this.#loading = this.#again = false;
-    this.#messages = [];
-    this.#complete = false;
     this.#stale.clear();
-    this.#list.scrollTop = 0;
-    await this.#more();
+    await this.#exclusively(async (isCurrent) => {
+      const page = await this.#page().catch((error) => {
+        if (isCurrent()) this.#messages = [];
+        throw error;
+      });
+      if (!isCurrent()) return;
+      this.#messages = page;
+      this.#complete = page.length < PAGE;
+      this.#list.scrollTop = 0;
+    });
   }
 
   /** Take note that something happened to messages of these ids; new ones come in above what the reader looks at. */
