@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A test never reaches an account: whatever the shell has is replaced before boto3 or the CDK CLI looks.
@@ -19,6 +20,9 @@ os.environ.update(
     AWS_CONFIG_FILE=os.devnull,
     AWS_SHARED_CREDENTIALS_FILE=os.devnull,
     JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION="20",
+    # CDK validates templates, which costs several times the synth; tests about validity turn it on. It is read by the
+    # Node.js process that the first import of aws_cdk starts.
+    CDK_VALIDATION="false",
 )
 
 # A shell that starts the tests in the background lets them, and the commands that they press Ctrl-C for, ignore it.
@@ -39,3 +43,9 @@ settings.register_profile(
 # `make fuzz`: other inputs in every round.
 settings.register_profile("fuzz", deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors: many tests wait, for retries, deadlines and other processes."""
+    return (os.cpu_count() or 1) + 1

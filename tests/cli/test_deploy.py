@@ -68,7 +68,7 @@ def run(aws: LocalAws, *arguments: str, **environment: str) -> subprocess.Comple
         text=True,
         check=False,
         # A template test of its own has CDK's validator on; here it only takes time.
-        env={**os.environ, "CDK_VALIDATION": "false", **environment},
+        env={**os.environ, **environment},
     )
 
 

@@ -1,17 +1,13 @@
-"""Turns off CDK's template validation, which costs several times the synth; tests about validity turn it on."""
+"""What the tests of the constructs share."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-# Read by the Node.js process that the first import of aws_cdk starts.
-os.environ["CDK_VALIDATION"] = "false"
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def permission(stage: Stage) -> None:
 
 def region(stage: Stage) -> None:
     """Declare a rule in a Region without WorkMail."""
-    stack = Stack(stage, "Mail", env=Environment(region="eu-central-1", account=ACCOUNT))
+    stack = Stack(stage, "Abroad", env=Environment(region="eu-central-1", account=ACCOUNT))
     new_rule(stack, stage.node.id, function=new_function(stack), senders=[f"{stage.node.id}.example"])
 
 
@@ -61,8 +61,14 @@ def right(stage: Stage) -> None:
 
 if __name__ == "__main__":
     made = {each.__name__: each for each in (stages, pipeline)}
-    filled = {each.__name__: each for each in (permission, region, name, right)}
+    fills = [each for each in (permission, region, name, right) if each.__name__ in sys.argv[2:]]
+
+    def fill(stage: Stage) -> None:
+        """Put all that was asked for into a stage."""
+        for each in fills:
+            each(stage)
+
     app = App()
     Aspects.of(app).add(WorkMailPermissionChecks())
-    made[sys.argv[1]](app, filled[sys.argv[2]])
+    made[sys.argv[1]](app, fill)
     app.synth()

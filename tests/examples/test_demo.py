@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +20,27 @@ pytestmark = pytest.mark.xdist_group("examples")
 DEMO = Path(__file__).parents[2] / "examples" / "hello_world" / "demo.py"
 
 
+@pytest.mark.fact("L4", "R1", "R4", "C1")
 def test_without_a_terminal_it_ends_by_itself() -> None:
-    done = subprocess.run([sys.executable, DEMO], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
-    assert done.stdout.count("$ workmail-flow local send") == 3
+    """The example decides for each recipient of its three messages."""
+    wide = {**os.environ, "COLUMNS": "200"}
+    done = subprocess.run(
+        [sys.executable, DEMO], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, env=wide
+    )
+    _, *sent = done.stdout.split("$ workmail-flow local send messages/")
+    rows = [re.findall(r"│ (\S+@\S+) +│ HelloWorld │ (\w+) +│ .*│ (.*?) +│", each) for each in sent]
+    assert dict(zip((each.split()[0] for each in sent), rows, strict=True)) == {
+        "plain.eml": [
+            ("alice@example.com", "DEFAULT", "inbox"),
+            ("bob@example.com", "DEFAULT", "inbox"),
+            ("no-reply@example.com", "DROP", "nowhere"),
+        ],
+        "attachment.eml": [
+            ("alice@example.com", "BOUNCE", "notification: outbound spool"),
+            ("bob@example.com", "BOUNCE", "notification: outbound spool"),
+        ],
+        "non_ascii_subject.eml": [("alice@example.com", "MOVE_TO_JUNK", "junk")],
+    }
     assert "Enter" not in done.stdout
     assert "Stopped process" in done.stdout
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -22,35 +23,22 @@ def app_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_one_statement_synthesizes_and_writes_what_to_type(app_folder: Path) -> None:
-    subprocess.run([sys.executable, "app.py"], cwd=app_folder, check=True, env=environment_of(app_folder))
-
-    template = json.loads((app_folder / "cdk.out" / "Mail.template.json").read_text(encoding="utf-8"))
-    kinds = {resource["Type"] for resource in template["Resources"].values()}
-    assert {"AWS::Lambda::Function", "AWS::Lambda::Permission", "AWS::S3::Bucket"} <= kinds
-    assert "Disclaimer" in (app_folder / "cdk.out" / "Mail.email-flow-rules.md").read_text(encoding="utf-8")
-
-
-def test_the_steps_synthesize_beside_the_one_statement(app_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_statements_synthesize_together_and_write_what_to_type(
+    app_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one statement alone is what the snapshot below is of."""
     offer_installed("puremagic", app_folder / "wheels", monkeypatch)
     app = app_folder / "app.py"
-    app.write_text(app.read_text(encoding="utf-8").replace("app.synth()", f"{STEPS}\napp.synth()"), encoding="utf-8")
+    whole = app.read_text(encoding="utf-8").replace("app.synth()", f"{STEPS}\n{WATCHING}\napp.synth()")
+    app.write_text(whole, encoding="utf-8")
     subprocess.run([sys.executable, "app.py"], cwd=app_folder, check=True, env=environment_of(app_folder))
 
     template = json.loads((app_folder / "cdk.out" / "Mail.template.json").read_text(encoding="utf-8"))
-    kinds = {resource["Type"] for resource in template["Resources"].values()}
-    assert {"AWS::DynamoDB::Table", "AWS::CloudWatch::Alarm"} <= kinds
-
-
-def test_the_rule_is_watched(app_folder: Path) -> None:
-    app = app_folder / "app.py"
-    app.write_text(app.read_text(encoding="utf-8").replace("app.synth()", f"{WATCHING}\napp.synth()"), encoding="utf-8")
-    subprocess.run([sys.executable, "app.py"], cwd=app_folder, check=True, env=environment_of(app_folder))
-
-    template = json.loads((app_folder / "cdk.out" / "Mail.template.json").read_text(encoding="utf-8"))
-    kinds = [resource["Type"] for resource in template["Resources"].values()]
-    assert kinds.count("AWS::CloudWatch::Alarm") == 6
-    assert {"AWS::CloudWatch::Dashboard", "Custom::WorkMailEmailEventLogging"} <= set(kinds)
+    kinds = Counter(resource["Type"] for resource in template["Resources"].values())
+    assert {"AWS::Lambda::Function", "AWS::Lambda::Permission", "AWS::S3::Bucket"} <= kinds.keys()
+    assert {"AWS::DynamoDB::Table", "AWS::CloudWatch::Dashboard", "Custom::WorkMailEmailEventLogging"} <= kinds.keys()
+    assert kinds["AWS::CloudWatch::Alarm"] == 8
+    assert "Disclaimer" in (app_folder / "cdk.out" / "Mail.email-flow-rules.md").read_text(encoding="utf-8")
 
 
 def test_the_handler_adds_its_footer(app_folder: Path) -> None:

@@ -3,54 +3,54 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aws_cdk import App, RemovalPolicy, Stack
 
 from tests.unit.flow.filter_pattern import matches
-from workmail_local.testing.workmail_local import WorkMailLocal
+from workmail_constructs import EmailEventLogging, EmailFlowRules, WorkMailOrganization
+from workmail_local.server.local_app import LocalApp
+from workmail_local.testing.workmail_local import DeployFailedError, WorkMailLocal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.xdist_group("deployed-app")
 
 SPAM = b"From: a@spam.example\r\nTo: bob@example.com\r\nSubject: Win\r\n\r\nNow\r\n"
-APP = Path(__file__).parent / "event_log_app"
 
 
 def organization_of(alias: str) -> str:
     return f"m-{sha256(alias.encode()).hexdigest()[:32]}"
 
 
-def run(
-    local: WorkMailLocal, command: str, *, stack: str = "Mail", alias: str = "acme", overwrite: str = "no"
-) -> subprocess.CompletedProcess[str]:
-    """Run a command of `workmail-flow local` on the app."""
-    context = (f"stack={stack}", f"alias={alias}", f"overwrite={overwrite}")
-    arguments = [command, "--app", str(APP), "--state", str(local.state)]
-    for each in context:
-        arguments += ["--context", each]
-    code = "from workmail_constructs.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, "local", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "CDK_VALIDATION": "false"},
+def synthesized(folder: Path, *, stack: str = "Mail", alias: str = "acme", overwrite: bool = False) -> Path:
+    """An app with the event log of an organization, and a rule."""
+    app = App(outdir=str(folder / f"{stack}-{alias}-{overwrite}"))
+    mail = Stack(app, stack)
+    organization = WorkMailOrganization.from_alias(mail, "Organization", alias, domains=["example.com"])
+    events = EmailEventLogging(
+        mail, "Events", organization=organization, log_removal_policy=RemovalPolicy.DESTROY, overwrite=overwrite
     )
+    events.add_alarms()
+    EmailFlowRules.of(mail).drop(
+        "Spam", organization=organization, direction="INBOUND", senders=["spam.example"], destinations=["*"]
+    )
+    app.synth()
+    return folder / f"{stack}-{alias}-{overwrite}"
 
 
-def deploy(local: WorkMailLocal, **context: str) -> None:
-    done = run(local, "deploy", **context)
-    assert done.returncode == 0, done.stdout + done.stderr
+def destroy(local: WorkMailLocal, app: Path) -> None:
+    with tempfile.TemporaryFile("w+") as output:
+        destroyed = LocalApp.find(local.daemon, str(app), output=output).destroy()
+        output.seek(0)
+        assert destroyed.problems == [], output.read()
 
 
 def configuration(local: WorkMailLocal, alias: str = "acme") -> dict[str, Any] | None:
@@ -96,8 +96,9 @@ def somebody_elses(local: WorkMailLocal) -> Iterator[str]:
 
 @pytest.mark.fact("W2", "W4")
 def test_it_is_turned_on_moved_replayed_and_turned_off(tmp_path: Path) -> None:
-    with WorkMailLocal.running(tmp_path) as local:
-        deploy(local)
+    app, moved = synthesized(tmp_path), synthesized(tmp_path, alias="other")
+    with WorkMailLocal.running(tmp_path / "state") as local:
+        local.deploy_app(app)
         made = configuration(local)
         group = physical_id(local, "EventsLogGroup")
         assert made == {
@@ -113,41 +114,39 @@ def test_it_is_turned_on_moved_replayed_and_turned_off(tmp_path: Path) -> None:
         local.send(SPAM)
         (applied,) = logged_events(local, group, "RULE_APPLIED")
         assert matches(counted["RuleApplied Spam"], {"event": applied})
-    with WorkMailLocal.running(tmp_path) as local:
+    with WorkMailLocal.running(tmp_path / "state") as local:
         # The configuration of the former run is there while the stack is deployed again.
         assert local.daemon.client.get("/v1/rules")["organizations"] != []
         assert configuration(local) == made
         # The rights on the former organization last until it is turned off there.
-        deploy(local, alias="other")
+        local.deploy_app(moved)
         assert (configuration(local), configuration(local, "other")) == (None, made)
-        destroyed = run(local, "destroy", alias="other")
-        assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+        destroy(local, moved)
         assert configuration(local, "other") is None
-        assert json.loads((tmp_path / "email-monitoring.json").read_text()) == {}
+        assert json.loads((tmp_path / "state" / "email-monitoring.json").read_text()) == {}
 
 
 @pytest.mark.fact("W2")
 def test_what_is_somebody_elses_is_neither_replaced_nor_turned_off_unless_told_to(tmp_path: Path) -> None:
-    with WorkMailLocal.running(tmp_path) as local, somebody_elses(local) as theirs:
-        refused = run(local, "deploy")
-        said = " ".join((refused.stdout + refused.stderr).split())
-        assert refused.returncode != 0
+    first, second = synthesized(tmp_path), synthesized(tmp_path, stack="Second")
+    with WorkMailLocal.running(tmp_path / "state") as local, somebody_elses(local) as theirs:
+        with pytest.raises(DeployFailedError) as refused:
+            local.deploy_app(first)
+        said = " ".join(str(refused.value).split())
         assert "logs its email events to the log group /aws/workmail/emailevents/acme, which is not" in said
         assert "overwrite=True" in said
         assert configuration(local) == {"LogGroupArn": theirs}
         (stack,) = local.client("cloudformation").describe_stacks(StackName="Mail")["Stacks"]
         assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
 
-        deploy(local, overwrite="yes")
+        local.deploy_app(synthesized(tmp_path, overwrite=True))
         assert physical_id(local, "EventsLogGroup") in str(configuration(local))
 
         # A second stack is somebody else to the first one.
-        again = run(local, "deploy", stack="Second")
-        assert again.returncode != 0
-        assert physical_id(local, "EventsLogGroup") in again.stdout + again.stderr
-        deploy(local, stack="Second", overwrite="yes")
+        with pytest.raises(DeployFailedError, match=physical_id(local, "EventsLogGroup")):
+            local.deploy_app(second)
+        local.deploy_app(synthesized(tmp_path, stack="Second", overwrite=True))
         taken_over = configuration(local)
         assert physical_id(local, "EventsLogGroup", "Second") in str(taken_over)
-        destroyed = run(local, "destroy", stack="Mail")
-        assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+        destroy(local, first)
         assert configuration(local) == taken_over
