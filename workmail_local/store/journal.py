@@ -24,10 +24,12 @@ class Journal:
     Args:
         path: The database file.
         schema: SQL that creates what does not exist yet.
+        functions: Functions of two arguments for `read_apart`, by the name that they have in SQL.
     """
 
-    def __init__(self, path: Path, *, schema: str) -> None:
+    def __init__(self, path: Path, *, schema: str, functions: Mapping[str, Callable[[Any, Any], Any]]) -> None:
         self._path = path
+        self._functions = functions
         self.reader = _connect(path)
         self.reader.executescript(schema)
         self._db = _connect(path)
@@ -43,6 +45,8 @@ class Journal:
 
         def read() -> list[sqlite3.Row]:
             with closing(_connect(self._path)) as connection:
+                for name, function in self._functions.items():
+                    connection.create_function(name, 2, function, deterministic=True)
                 return connection.execute(sql, values).fetchall()
 
         return await asyncio.to_thread(read)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import shutil
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from workmail_flow.flow_rule import FlowRule
@@ -104,15 +104,12 @@ CREATE TABLE IF NOT EXISTS outcomes (
 ) WITHOUT ROWID;
 """
 
-_LIKE_SPECIAL = re.compile(r"[!%_]")
-
-_HOLDS = """(m.id LIKE :word ESCAPE '!' OR m.subject LIKE :word ESCAPE '!' OR m.mail_from LIKE :word ESCAPE '!'
- OR m.from_ LIKE :word ESCAPE '!' OR m.sender LIKE :word ESCAPE '!'
- OR EXISTS (SELECT 1 FROM json_each(m.recipients) WHERE value LIKE :word ESCAPE '!')
+_HOLDS = """(holds(m.id, :word) OR holds(m.subject, :word) OR holds(m.mail_from, :word) OR holds(m.from_, :word)
+ OR holds(m.sender, :word) OR EXISTS (SELECT 1 FROM json_each(m.recipients) WHERE holds(value, :word))
  OR EXISTS (SELECT 1 FROM flows f WHERE f.message_id = m.id AND (
-  f.id LIKE :word ESCAPE '!' OR json_extract(f.rule, '$.name') LIKE :word ESCAPE '!'
+  holds(f.id, :word) OR holds(json_extract(f.rule, '$.name'), :word)
   OR EXISTS (SELECT 1 FROM outcomes o WHERE o.flow_id = f.id
-   AND (o.action LIKE :word ESCAPE '!' OR o.recipient LIKE :word ESCAPE '!')))))"""
+   AND (holds(o.action, :word) OR holds(o.recipient, :word))))))"""
 """Whether a message holds a word."""
 
 
@@ -129,7 +126,7 @@ class Store:
         self._contents = state / "content"
         self._contents.mkdir(parents=True, exist_ok=True)
         self._clock = clock
-        self._journal = Journal(state / "messages.sqlite3", schema=_SCHEMA)
+        self._journal = Journal(state / "messages.sqlite3", schema=_SCHEMA, functions={"holds": _holds})
         self._db = self._journal.reader
 
     async def close(self) -> None:
@@ -394,10 +391,10 @@ class Store:
     async def search(self, words: Sequence[str], *, limit: int, before: int | None = None) -> list[tuple[int, Message]]:
         """Return the newest messages that hold every word, as `messages` does.
 
-        A word counts in the subject, an address, an id, the name of a rule or an action; ASCII letters in either case.
+        A word counts in the subject, an address, an id, the name of a rule or an action, in whatever case.
         """
         held = " AND ".join(_HOLDS.replace(":word", f":word{number}") for number in range(len(words)))
-        values = {f"word{number}": f"%{_LIKE_SPECIAL.sub(_escaped, word)}%" for number, word in enumerate(words)}
+        values = {f"word{number}": _caseless(word) for number, word in enumerate(words)}
         rows = await self._journal.read_apart(
             f"SELECT * FROM messages m WHERE seq < :before AND {held} ORDER BY seq DESC LIMIT :limit",  # noqa: S608 - our own words
             {**values, "before": before or _NEWEST, "limit": limit},
@@ -432,8 +429,13 @@ class Store:
         return self._contents / (f"{flow_id}.{version}.eml" if version else f"{message_id}.eml")
 
 
-def _escaped(match: re.Match[str]) -> str:
-    return f"!{match[0]}"
+def _holds(text: str | None, word: str) -> bool:
+    """Whether text holds a word that is caseless already; SQLite's own LIKE knows the case of ASCII letters only."""
+    return text is not None and word in _caseless(text)
+
+
+def _caseless(text: str) -> str:
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
 
 
 def _empty(folder: Path) -> None:
