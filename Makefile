@@ -1,7 +1,7 @@
 # Everything a developer runs. Each target sets up what it needs; the second time that takes a moment.
 PYTHON ?= python3
 BIN := .venv/bin
-# Compiled once per clone, not by each of the hundreds of processes that the tests start: it halves their time.
+# Compiled once per clone, and not by each of the hundreds of processes that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)

@@ -23,6 +23,7 @@ os.environ.update(
     # CDK validates templates, which costs several times the synth; tests about validity turn it on. It is read by the
     # Node.js process that the first import of aws_cdk starts.
     CDK_VALIDATION="false",
+    CDK_DISABLE_CLI_TELEMETRY="true",
 )
 
 # A shell that starts the tests in the background lets them, and the commands that they press Ctrl-C for, ignore it.
