@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.local.cpu_time import assert_linear
+from tests.cpu_time import assert_linear
 from workmail_local.address_list import addresses
 
 # RFC 5322 atext, and RFC 6532's UTF-8; without what reads as another kind of text.
@@ -109,4 +109,4 @@ HOSTILE = ["(", "((a)", '"', '"\\', '"a"', "a. ", "<", "<a@b", "<@", "[", "\\", 
 
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_work_grows_with_the_field_and_no_faster(unit: str) -> None:
-    assert_linear(lambda field: list(addresses(field)), unit)
+    assert_linear(lambda: list(addresses(unit * 10_000)), lambda: list(addresses(unit * 40_000)))

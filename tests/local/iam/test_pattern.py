@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import re
-from time import process_time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cpu_time import assert_linear
 from workmail_local.iam.not_evaluated import NotEvaluatedError
 from workmail_local.iam.pattern import matches, matches_arn
 
@@ -29,15 +29,8 @@ def test_a_text_always_matches_itself(text):
 )
 @pytest.mark.parametrize("judge", [matches, matches_arn])
 def test_a_hostile_pattern_costs_in_proportion_to_the_text(hostile, judge):
-    def cost(length):
-        text = "arn:aws:s3:::" + "a" * length + "!"
-        started = process_time()
-        judge("arn:aws:s3:::" + hostile, text, {})
-        return process_time() - started
-
-    pairs = [(cost(20_000), cost(80_000)) for _ in range(3)]
-    # Four times as much; a quadratic matcher would need sixteen times as much.
-    assert min(large for _, large in pairs) < 10 * min(small for small, _ in pairs) + 0.01
+    pattern, quarter, whole = (f"arn:aws:s3:::{rest}" for rest in (hostile, "a" * 20_000 + "!", "a" * 80_000 + "!"))
+    assert_linear(lambda: judge(pattern, quarter, {}), lambda: judge(pattern, whole, {}))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cpu_time import assert_linear
 from workmail_flow.address import address_problem, domain_key
 from workmail_flow.judge_payload import decode_payload, judge_payload
 from workmail_flow.judge_reply import MAX_LISTED, Verdict
@@ -151,15 +152,7 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
 def test_a_hostile_reply_takes_time_that_grows_with_its_size_only(name: str) -> None:
     quarter, whole = HOSTILE[name](60_000), HOSTILE[name](240_000)
     assert len(quarter) < len(whole) <= MAX_REPLY_BYTES
-    short, long = (min(_seconds(payload) for _ in range(3)) for payload in (quarter, whole))
-    # Four times the bytes: about 4 if linear, 16 if quadratic. The constant is for what is too quick to measure.
-    assert long < 8 * short + 0.02
-
-
-def _seconds(payload: bytes) -> float:
-    start = process_time()
-    judge(payload)
-    return process_time() - start
+    assert_linear(lambda: judge(quarter), lambda: judge(whole))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
