@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from workmail_constructs.watching.aws_error import error_code
+from workmail_constructs.watching.aws_error import error_code, is_denied
 from workmail_flow.observed import EVENTS_READ
 
 if TYPE_CHECKING:
@@ -177,10 +177,9 @@ class EventLog:
         return round(sum(values)) if values else None
 
     def _failed(self, error: Exception, *, action: str = "logs:FilterLogEvents") -> str:
-        code = error_code(error)
-        if code == "ResourceNotFoundException":
+        if error_code(error) == "ResourceNotFoundException":
             return self._not_found()
-        if code in {"AccessDeniedException", "AccessDenied"}:
+        if is_denied(error):
             return f"log group {self._log_group}: no permission; {action} on the log group is needed ({error})"
         return f"log group {self._log_group}: {error}"
 

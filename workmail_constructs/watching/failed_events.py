@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from workmail_constructs.declared_rules import from_deployed_stack
-from workmail_constructs.watching.aws_error import error_code
+from workmail_constructs.watching.aws_error import error_code, is_denied
 from workmail_flow.arns import is_known_arn
 from workmail_flow.failure_record import FailureRecord, FailureRecordError
 from workmail_flow.limits import CONTENT_READABLE_HOURS
@@ -33,7 +33,6 @@ _LONG_POLL_S: Final = 1
 _CONTENT_READABLE: Final = timedelta(hours=CONTENT_READABLE_HOURS)
 _LONGEST_EVENT_AGE: Final = timedelta(hours=6)
 """How long before its record an event may have come: the longest that Lambda keeps one (AWS Lambda Developer Guide)."""
-_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 _NO_QUEUE: Final = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 _URL_REGION: Final = re.compile(r"https?://(?:sqs\.([a-z0-9-]+)\.|([a-z0-9-]+)\.queue\.)amazonaws\.com")
 
@@ -458,7 +457,7 @@ def _queue_named(name: str, region: str | None) -> tuple[str | None, str]:
     except ClientError as error:
         if error_code(error) in _NO_QUEUE:
             return None, "there is none of this name"
-        if error_code(error) in _DENIED:
+        if is_denied(error):
             return None, "you may not look: sqs:GetQueueUrl"
         raise
 
@@ -474,7 +473,7 @@ def _stack_named(name: str, region: str | None) -> tuple[str | None, str]:
     except ClientError as error:
         if error_code(error) == "ValidationError":
             return None, "there is none of this name"
-        if error_code(error) in _DENIED:
+        if is_denied(error):
             return None, "you may not look: cloudformation:DescribeStacks"
         raise
 
