@@ -67,7 +67,6 @@ def run(aws: LocalAws, *arguments: str, **environment: str) -> subprocess.Comple
         capture_output=True,
         text=True,
         check=False,
-        # A template test of its own has CDK's validator on; here it only takes time.
         env={**os.environ, **environment},
     )
 

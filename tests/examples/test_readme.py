@@ -6,8 +6,8 @@ import json
 import re
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,22 +23,30 @@ def app_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_statements_synthesize_together_and_write_what_to_type(
+def synthesized(app_folder: Path, addition: str) -> dict[str, Any]:
+    """Return the template of the README's one statement and what it adds to it."""
+    app = app_folder / "app.py"
+    app.write_text(app.read_text(encoding="utf-8").replace("app.synth()", f"{addition}\napp.synth()"), encoding="utf-8")
+    subprocess.run([sys.executable, "app.py"], cwd=app_folder, check=True, env=environment_of(app_folder))
+    template: dict[str, Any] = json.loads((app_folder / "cdk.out" / "Mail.template.json").read_text(encoding="utf-8"))
+    return template
+
+
+def test_the_steps_synthesize_beside_the_one_statement_and_write_what_to_type(
     app_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one statement alone is what the snapshot below is of."""
     offer_installed("puremagic", app_folder / "wheels", monkeypatch)
-    app = app_folder / "app.py"
-    whole = app.read_text(encoding="utf-8").replace("app.synth()", f"{STEPS}\n{WATCHING}\napp.synth()")
-    app.write_text(whole, encoding="utf-8")
-    subprocess.run([sys.executable, "app.py"], cwd=app_folder, check=True, env=environment_of(app_folder))
-
-    template = json.loads((app_folder / "cdk.out" / "Mail.template.json").read_text(encoding="utf-8"))
-    kinds = Counter(resource["Type"] for resource in template["Resources"].values())
-    assert {"AWS::Lambda::Function", "AWS::Lambda::Permission", "AWS::S3::Bucket"} <= kinds.keys()
-    assert {"AWS::DynamoDB::Table", "AWS::CloudWatch::Dashboard", "Custom::WorkMailEmailEventLogging"} <= kinds.keys()
-    assert kinds["AWS::CloudWatch::Alarm"] == 8
+    kinds = {resource["Type"] for resource in synthesized(app_folder, STEPS)["Resources"].values()}
+    assert {"AWS::Lambda::Function", "AWS::Lambda::Permission", "AWS::S3::Bucket"} <= kinds
+    assert {"AWS::DynamoDB::Table", "AWS::CloudWatch::Alarm"} <= kinds
     assert "Disclaimer" in (app_folder / "cdk.out" / "Mail.email-flow-rules.md").read_text(encoding="utf-8")
+
+
+def test_the_rule_is_watched(app_folder: Path) -> None:
+    kinds = [resource["Type"] for resource in synthesized(app_folder, WATCHING)["Resources"].values()]
+    assert kinds.count("AWS::CloudWatch::Alarm") == 6
+    assert {"AWS::CloudWatch::Dashboard", "Custom::WorkMailEmailEventLogging"} <= set(kinds)
 
 
 def test_the_handler_adds_its_footer(app_folder: Path) -> None:

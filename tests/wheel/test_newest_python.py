@@ -38,15 +38,14 @@ def newer_python() -> str | None:
     return None
 
 
-NEWEST = newer_python()
-
-
-@pytest.mark.skipif(NEWEST is None, reason="no Python that is newer than the one of these tests is on PATH")
 def test_functions_and_a_synth_run_under_the_newest_python(wheel: Path, tmp_path: Path) -> None:
+    newest = newer_python()
+    if newest is None:
+        pytest.skip("no Python that is newer than the one of these tests is on PATH")
     python = tmp_path / "venv" / "bin" / "python"
     into = ("--quiet", "--python", python)
     for command in (
-        ("venv", "--quiet", "--python", NEWEST, tmp_path / "venv"),
+        ("venv", "--quiet", "--python", newest, tmp_path / "venv"),
         ("pip", "sync", *into, "--require-hashes", ROOT / "requirements" / "dev.txt"),
         ("pip", "install", *into, "--no-deps", wheel),
     ):

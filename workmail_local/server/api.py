@@ -308,7 +308,8 @@ class Api:
         return web.json_response({"mailboxes": await asyncio.to_thread(listed)})
 
     async def _mailbox(self, request: web.Request) -> web.Response:
-        address, limit = request.match_info["address"], _limit(request) if "limit" in request.query else None
+        address = request.match_info["address"]
+        limit = _limit(request) if "limit" in request.query else None
 
         def listed() -> dict[str, Any]:
             mails = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from workmail_flow.flow_rule import FlowRule
@@ -394,7 +393,7 @@ class Store:
         A word counts in the subject, an address, an id, the name of a rule or an action, in whatever case.
         """
         held = " AND ".join(_HOLDS.replace(":word", f":word{number}") for number in range(len(words)))
-        values = {f"word{number}": _caseless(word) for number, word in enumerate(words)}
+        values = {f"word{number}": word.casefold() for number, word in enumerate(words)}
         rows = await self._journal.read_apart(
             f"SELECT * FROM messages m WHERE seq < :before AND {held} ORDER BY seq DESC LIMIT :limit",  # noqa: S608 - our own words
             {**values, "before": before or _NEWEST, "limit": limit},
@@ -430,12 +429,11 @@ class Store:
 
 
 def _holds(text: str | None, word: str) -> bool:
-    """Whether text holds a word that is caseless already; SQLite's own LIKE knows the case of ASCII letters only."""
-    return text is not None and word in _caseless(text)
+    """Whether text holds a word that is casefolded already; SQLite's own LIKE knows the case of ASCII letters only.
 
-
-def _caseless(text: str) -> str:
-    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    Nothing is normalized: of a run of combining marks, which a sender may write, that takes quadratic time.
+    """
+    return text is not None and word in text.casefold()
 
 
 def _empty(folder: Path) -> None:

@@ -148,9 +148,14 @@ def test_it_outlives_a_restart_and_without_a_state_folder_it_is_kept_until_the_e
         put(aws.client("workmail"))
         assert described(aws.client("workmail")) == {"LogGroupArn": group_arn()}
         endpoint.stop()
-    endpoint = AwsEndpoint.start(tmp_path, region="us-east-1")
-    assert described(LocalAws(endpoint, tmp_path).client("workmail")) == {"LogGroupArn": group_arn()}
-    endpoint.stop()
+        endpoint = AwsEndpoint.start(state, region="us-east-1")
+        workmail = LocalAws(endpoint, tmp_path).client("workmail")
+        if state is None:
+            with pytest.raises(workmail.exceptions.ResourceNotFoundException):
+                described(workmail)
+        else:
+            assert described(workmail) == {"LogGroupArn": group_arn()}
+        endpoint.stop()
 
 
 ASKING = """

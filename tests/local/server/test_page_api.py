@@ -10,8 +10,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.cpu_time import assert_linear
 from tests.local.server.test_api import request
 from workmail_local.server import page_files
+from workmail_local.store.store import _holds
 
 if TYPE_CHECKING:
     from typing import Any
@@ -87,7 +89,6 @@ def test_a_search_finds_what_holds_every_word(workmail_local: WorkMailLocal) -> 
     for text in (
         "grü",
         "GRÜSSE",
-        "Gru\u0308ße",
         "Grüße bob",
         "BOB@example",
         "ann@other",
@@ -111,6 +112,12 @@ def test_a_search_finds_what_holds_every_word(workmail_local: WorkMailLocal) -> 
 def test_a_search_is_text_and_nothing_else(workmail_local: WorkMailLocal, text: str) -> None:
     workmail_local.send(message("plain"))
     assert found(workmail_local, text) == []
+
+
+@pytest.mark.parametrize("unit", ["\u0301\u0323", "ß", "İ", "a"])
+def test_a_search_takes_time_that_grows_with_the_text_and_no_faster(unit: str) -> None:
+    short, long = unit * 10_000, unit * 40_000
+    assert_linear(lambda: _holds(short, "other"), lambda: _holds(long, "other"))
 
 
 def test_a_search_is_bounded(workmail_local: WorkMailLocal) -> None:

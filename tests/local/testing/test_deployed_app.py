@@ -40,7 +40,9 @@ def test_the_deployed_rule_decides_with_the_deployed_rights_after_a_restart_as_w
         plain = local.send(EXAMPLE / "messages" / "plain.eml")
         rules = local.daemon.client.get("/v1/rules")
         addresses = {name: local.daemon.ready[name] for name in ("smtp", "submission", "api", "aws_endpoint")}
+        inbox = local.inbox("alice@example.com")
     assert plain.succeeded, plain.attempts
+    assert [message["Subject"] for message in inbox] == [plain.message["Subject"]]
     assert plain.actions == {
         "alice@example.com": "DEFAULT",
         "bob@example.com": "DEFAULT",
